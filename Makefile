@@ -1,0 +1,41 @@
+# make train   installs into .venv and trains the built-in world on this machine's CPU
+# make test    installs into .venv, checks format and types, runs the default tests
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help venv train test test-slow lint lock clean
+help:
+	@sed -n 's/^# //p' Makefile
+
+venv: $(STAMP)
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tpu-orch needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $(STAMP)
+
+train: venv
+	$(BIN)/tpu-orch train sandbox
+
+# The suite runs on CPU only: the device count is faked in tests/conftest.py.
+test: venv lint
+	$(BIN)/python -m pytest -n 2
+
+# test-slow: the tests that take minutes each (long runs, kills at random moments, real data)
+test-slow: venv
+	$(BIN)/python -m pytest -m slow
+
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# lock: resolve pyproject.toml anew into requirements.lock (needs uv)
+lock:
+	uv pip compile pyproject.toml --extra test --extra fast --universal --fork-strategy fewest \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info

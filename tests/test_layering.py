@@ -1,0 +1,49 @@
+"""The direction of imports: data_pipeline and models are leaves, rewards sees data_pipeline, tpu_orch sees all, nothing sees tpu_orch."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = {"data_pipeline", "models", "rewards", "tpu_orch"}
+MAY_IMPORT = {
+    "data_pipeline": set(),
+    "models": set(),
+    "rewards": {"data_pipeline"},
+    "tpu_orch": {"data_pipeline", "models", "rewards"},
+}
+NEVER = {
+    "data_pipeline": {"jax", "flax", "optax", "tensorflow"},
+    "models": {"tensorflow"},
+    "rewards": {"tensorflow"},
+    "tpu_orch": {"tensorflow"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names that a module imports, wherever in the file the import stands."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the room that they reach into"
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_rooms_import_only_what_they_may(room: str) -> None:
+    files = sorted((ROOT / room).rglob("*.py"))
+    assert files, f"no files under {room}/"
+    for path in files:
+        names = imported(path)
+        assert not (names & ROOMS) - MAY_IMPORT[room] - {room}, f"{path.relative_to(ROOT)} reaches into another room"
+        assert not names & NEVER[room], f"{path.relative_to(ROOT)} imports {names & NEVER[room]}"
+
+
+def test_the_check_sees_a_forbidden_import(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("def f():\n    from tpu_orch.cli import main\n    return main\n")
+    assert imported(bad) & ROOMS == {"tpu_orch"}

@@ -1,0 +1,1 @@
+"""The work itself: rollouts, training, evaluation and the command line."""

@@ -1,0 +1,82 @@
+"""`tpu-orch`: finds the command, reads its arguments, turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or input, 130 interrupted with the work resumable. Results go to stdout,
+progress and messages to stderr. A command's module is imported only when it is called, so that `--help` stays fast.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from data_pipeline.errors import InputError, WorkFailed
+
+# command words -> (module with `Args` and `run`, one line of help)
+COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("train",): ("tpu_orch.cli.train", "train a preset from tools to evaluated policy"),
+}
+
+
+def overview() -> str:
+    """The list of commands for people."""
+    width = max(len(" ".join(words)) for words in COMMANDS)
+    lines = ["usage: tpu-orch COMMAND [OPTIONS]", "", "commands (each has --help):"]
+    lines += [f"  {' '.join(words):<{width}}  {text}" for words, (_, text) in COMMANDS.items()]
+    lines += ["", "exit codes: 0 done, 1 the work failed, 2 wrong usage or input, 130 interrupted and resumable"]
+    return "\n".join(lines)
+
+
+def split_command(argv: Sequence[str]) -> tuple[tuple[str, ...], list[str]] | None:
+    """The longest known command that argv starts with, and what is left for it."""
+    for length in (2, 1):
+        words = tuple(argv[:length])
+        if words in COMMANDS:
+            return words, list(argv[length:])
+    return None
+
+
+def group_help(word: str) -> str | None:
+    """The commands under a word such as `store`, or None."""
+    under = [(" ".join(words), text) for words, (_, text) in COMMANDS.items() if words[0] == word and len(words) > 1]
+    return "\n".join(f"  {name:<16} {text}" for name, text in under) if under else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if argv else 2
+    found = split_command(argv)
+    if found is None:
+        group = group_help(argv[0])
+        if group and argv[1:] in (["--help"], ["-h"]):
+            print(group)
+            return 0
+        what = (
+            f"'{argv[0]}' needs one of:\n{group}" if group else f"unknown command '{' '.join(argv[:2])}'\n{overview()}"
+        )
+        print(f"tpu-orch: {what}", file=sys.stderr)
+        return 2
+    words, rest = found
+    return run_command(words, rest)
+
+
+def run_command(words: tuple[str, ...], rest: list[str]) -> int:
+    import tyro
+
+    module = importlib.import_module(COMMANDS[words][0])
+    try:
+        args = tyro.cli(module.Args, prog="tpu-orch " + " ".join(words), args=rest)
+        return module.run(args)
+    except (InputError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        print(f"tpu-orch {' '.join(words)}: {error}", file=sys.stderr)
+        return 2
+    except (WorkFailed, OSError) as error:
+        print(f"tpu-orch {' '.join(words)}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"tpu-orch {' '.join(words)}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
