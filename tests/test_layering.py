@@ -1,4 +1,4 @@
-"""The direction of imports: data_pipeline and models are leaves, rewards sees data_pipeline, tpu_orch sees all, nothing sees tpu_orch."""
+"""Imports point one way: two leaves, rewards on data_pipeline, tpu_orch on all three, nothing on tpu_orch."""
 
 import ast
 from pathlib import Path

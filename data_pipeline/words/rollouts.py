@@ -46,7 +46,7 @@ class Turn(NamedTuple):
 class Rollout(NamedTuple):
     task_id: str
     turns: tuple[Turn, ...]
-    index: int = 0
+    group_index: int = 0
     """Which of the task's rollouts this is: row of the input file, or position in its group."""
     stop: StopReason = StopReason.UNKNOWN
     seed: int | None = None
