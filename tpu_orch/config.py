@@ -1,0 +1,108 @@
+"""The configuration of a run: one readable screen, frozen and typed. A run writes it, resolved, into its folder.
+
+Every field can be set on the command line by its path: `tpu-orch train sandbox --trainer.steps 50`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tpu_orch.engine.episodes import EngineOptions
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Shape of a policy trained from scratch: a Qwen3 decoder. The vocabulary is the tokenizer's."""
+
+    layers: int = 4
+    d_model: int = 128
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 32
+    d_ff: int = 384
+    rope_theta: float = 10_000.0
+
+
+@dataclass(frozen=True)
+class WarmupOptions:
+    """Supervised fine-tuning on demonstrations, before reinforcement learning."""
+
+    steps: int = 240
+    batch: int = 64
+    """Demonstrations per step."""
+    learning_rate: float = 3e-3
+    """At its peak; rises over the first 5 % of the steps, then falls as a cosine to a tenth."""
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """Reinforcement learning with GRPO."""
+
+    steps: int = 12
+    prompts: int = 16
+    """Tasks per step."""
+    group: int = 16
+    """Rollouts per task: the group that an advantage is relative to."""
+    learning_rate: float = 7e-4
+    """At the start; falls as a cosine to a tenth."""
+    divide_by_std: bool = False
+    """Divide a group's advantages by their standard deviation."""
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    kl: float = 0.0
+    """Weight of the k3 divergence from the policy as it was when reinforcement learning began; 0 keeps no copy of it."""
+    epochs: int = 1
+    """Updates on each batch of rollouts."""
+    replay: int = 64
+    """Demonstrations beside the rollouts of each step; 0 for none."""
+    replay_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Greedy rollouts on held-out tasks, before training, after the warm-up and at the end."""
+
+    per_depth: int = 64
+    """Tasks of each depth."""
+
+
+@dataclass(frozen=True)
+class CheckpointOptions:
+    every: int = 50
+    """Steps of training between saves; the end of each phase is saved as well."""
+    keep: int = 2
+
+
+@dataclass(frozen=True)
+class MeshOptions:
+    """Devices along each axis of the mesh. -1: all that are left (one axis may say so)."""
+
+    data: int = -1
+    fsdp: int = 1
+    model: int = 1
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run depends on."""
+
+    preset: str
+    out: Path
+    """Run folder: config.json, metrics.jsonl, summary.json, checkpoints/, rollouts/. A run that was cut off goes on from it."""
+    seed: int = 0
+    data: Path | None = None
+    """Folder with tools.json, tasks.jsonl and responses.jsonl; the built-in world needs none."""
+    reward: str = "tier"
+    tokens: int = 1024
+    """Size of the vocabulary that is trained for the run's tools."""
+    result_limit: int = 256
+    """Longest tool result in tokens; longer ones are shortened structurally."""
+    model: ModelOptions = field(default_factory=ModelOptions)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    warmup: WarmupOptions = field(default_factory=WarmupOptions)
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    eval: EvaluationOptions = field(default_factory=EvaluationOptions)
+    checkpoint: CheckpointOptions = field(default_factory=CheckpointOptions)
+    mesh: MeshOptions = field(default_factory=MeshOptions)
+    device: Literal["auto", "cpu"] = "auto"
+    """auto: what JAX finds (TPU, GPU, else CPU)."""

@@ -1,0 +1,48 @@
+"""What goes into the engine: episodes to play, and the options that every episode shares."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from data_pipeline.words import Task
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How rollouts are made. Budgets and temperature are values: changing them compiles nothing."""
+
+    rows: int = 32
+    """Sequences that the device works on at once."""
+    capacity: int = 512
+    """Tokens that one sequence may hold, prompt and results included."""
+    chunk: int = 32
+    """Prompts and tool results are fed in chunks of this many tokens, counted from where each begins."""
+    visit_steps: int = 64
+    """Tokens that the device draws for a row at most before the host looks."""
+    temperature: float = 1.0
+    """0 means greedy: the most likely token."""
+    max_new_tokens: int = 256
+    """Tokens that the policy may draw in one rollout, over all its turns."""
+    max_turns: int = 10
+    """Messages that the policy may write in one rollout."""
+
+
+class Episode(NamedTuple):
+    """One rollout to be made. Its tokens depend on the weights and on these fields only."""
+
+    task: Task
+    prompt: np.ndarray
+    """int32 [P], ids of the prompt up to and including the opening of the assistant's turn."""
+    group_index: int = 0
+    seed: int = 0
+
+
+def identity_words(episode: Episode) -> np.ndarray:
+    """The episode's identity as uint32 [3] (seed, task, place in the group), folded into its random key.
+
+    A digest stands for the task, since Python's own hash of a string changes from process to process.
+    """
+    task = int.from_bytes(hashlib.blake2b(episode.task.id.encode(), digest_size=4).digest(), "little")
+    return np.array([episode.seed & 0xFFFFFFFF, task, episode.group_index], np.uint32)

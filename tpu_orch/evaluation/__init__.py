@@ -1,0 +1,1 @@
+"""Evaluation on held-out tasks: accuracy by depth with intervals."""
