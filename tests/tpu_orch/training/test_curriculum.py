@@ -1,0 +1,33 @@
+"""Tasks are drawn by what there is to learn, and always the same ones for the same seed."""
+
+from collections import Counter
+
+from data_pipeline.words import Task
+from tpu_orch.training.curriculum import Curriculum, choose, learn, start
+
+TASKS = [
+    Task(id=f"{depth}-{n}", query="", tools=(), reference=(), chain_depth=depth)
+    for depth in (1, 2, 3)
+    for n in range(40)
+]
+
+
+def test_levels_in_between_are_drawn_most_and_none_is_forgotten() -> None:
+    curriculum = Curriculum({1: 1.0, 2: 0.4, 3: 0.0})
+    drawn = Counter(task.chain_depth for step in range(60) for task in choose(curriculum, TASKS, 10, (0, step)))
+    assert drawn[2] > drawn[3] > drawn[1] > 0
+
+
+def test_the_same_seed_draws_the_same_tasks_once_each() -> None:
+    chosen = choose(start(TASKS), TASKS, 30, (5, 1))
+    assert chosen == choose(start(TASKS), TASKS, 30, (5, 1))
+    assert chosen != choose(start(TASKS), TASKS, 30, (5, 2))
+    assert len({task.id for task in chosen}) == 30
+    assert len(choose(start(TASKS), TASKS, 500, (5, 1))) == len(TASKS)
+
+
+def test_means_move_towards_what_was_earned() -> None:
+    curriculum = learn(start(TASKS), {2: [1.0, 1.0], 3: [0.0]})
+    assert curriculum.success[1] == 0.5
+    assert 0.5 < curriculum.success[2] < 1
+    assert 0 < curriculum.success[3] < 0.5
