@@ -22,11 +22,35 @@ def schema_faults(schema: JsonObject) -> list[tuple[str, str]]:
             faults.append((place, f"refers to {target!r:.100}; only references inside the schema (#/...) are followed"))
         elif not _resolves(schema, target):
             faults.append((place, f"refers to {target!r:.100}, which the schema does not have"))
+        elif _endless(schema, target, ()):
+            faults.append((place, f"refers to {target!r:.100}, which refers back to itself without end"))
     return faults
+
+
+def _endless(schema: JsonObject, target: str, met: tuple[str, ...]) -> bool:
+    """Whether following a reference leads back to it without ever going into a property or an item."""
+    if target in met:
+        return True
+    try:
+        beside = [follow(schema, target)]
+    except KeyError:
+        return False
+    while beside:
+        part = beside.pop()
+        if type(part) is not dict:
+            continue
+        if type(part.get("$ref")) is str and _endless(schema, part["$ref"], (*met, target)):
+            return True
+        for word in ("allOf", "anyOf", "oneOf"):
+            beside += part[word] if type(part.get(word)) is list else []
+        beside += [part[word] for word in ("not", "if", "then", "else") if word in part]
+    return False
 
 
 def follow(schema: JsonObject, pointer: str) -> Json:
     """The part of a schema that a local JSON pointer (`#/$defs/x`) names. Raises `KeyError`."""
+    if pointer != "#" and not pointer.startswith("#/"):
+        raise KeyError(pointer)
     found: Json = schema
     for part in pointer.removeprefix("#").split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -53,10 +77,6 @@ def _references(value: Json, place: tuple[str, ...]) -> Iterator[tuple[str, str]
 
 
 def _resolves(schema: JsonObject, pointer: str) -> bool:
-    if pointer == "#" or not pointer.startswith("#/"):
-        return pointer == "#" or any(
-            type(part) is dict and part.get("$anchor") == pointer[1:] for part in schema.get("$defs", {}).values()
-        )
     try:
         follow(schema, pointer)
     except KeyError:
