@@ -1,5 +1,6 @@
 """The response store: one SQLite file of recorded tool responses, built once and read by any number of processes."""
 
+from data_pipeline.store.aliases import alias_records
 from data_pipeline.store.build import build_store
 from data_pipeline.store.file import Store
 from data_pipeline.store.memory import MemoryStore
@@ -15,6 +16,7 @@ __all__ = [
     "Stats",
     "Store",
     "StoreError",
+    "alias_records",
     "build_store",
     "open_any",
     "verify_store",
