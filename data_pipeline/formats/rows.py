@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from data_pipeline.formats.errors import FormatError
 from data_pipeline.jsontext import JsonError, read_json, write_json
@@ -83,7 +83,7 @@ class Fields(NamedTuple):
 
 def iter_rows(path: str | Path) -> Iterator[Fields]:
     """The objects of a JSON Lines file, one at a time; blank lines are skipped. Raises `FormatError`."""
-    with Path(path).open("rb") as file:
+    with _opened(path) as file:
         for line, text in enumerate(file, 1):
             if text.isspace():
                 continue
@@ -99,9 +99,17 @@ def iter_rows(path: str | Path) -> Iterator[Fields]:
 def read_document(path: str | Path) -> Json:
     """The one JSON value of a file. Raises `FormatError`."""
     try:
-        return read_json(Path(path).read_bytes())
+        with _opened(path) as file:
+            return read_json(file.read())
     except JsonError as error:
         raise FormatError(str(error), path) from None
+
+
+def _opened(path: str | Path) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror})", path) from None
 
 
 def write_rows(path: str | Path, rows: Iterable[JsonObject]) -> int:

@@ -12,6 +12,9 @@ from data_pipeline.errors import InputError, WorkFailed
 
 # command words -> (module with `Args` and `run`, one line of help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("store", "build"): ("tpu_orch.cli.store_build", "recorded responses into one store file"),
+    ("store", "get"): ("tpu_orch.cli.store_get", "one recorded response"),
+    ("store", "stats"): ("tpu_orch.cli.store_stats", "what is in a store"),
     ("train",): ("tpu_orch.cli.train", "train a preset from tools to evaluated policy"),
 }
 
