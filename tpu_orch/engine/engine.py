@@ -4,9 +4,11 @@ Differs from samplers that render the chat to text each turn: ids are written on
 tool results, so a turn after a result feeds only the new ids.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +20,22 @@ from data_pipeline.words import Rollout
 from tpu_orch.engine.episodes import EngineOptions, Episode, identity_words
 from tpu_orch.engine.policy import Params, Policy
 from tpu_orch.engine.running import CALL_MARKER, END_MARKER, Running
-from tpu_orch.engine.slots import DRAWING, Drawn, Slots, Stops, admit, decode, feed, init_slots
+from tpu_orch.engine.slots import DRAWING, Drawn, Slots, Stops, admit, decode, feed, init_slots, slot_shardings
 from tpu_orch.engine.stops import StopTable, stop_table
+
+
+class RunStatistics(NamedTuple):
+    """What one call of `Engine.run` did."""
+
+    seconds: float
+    tool_seconds: float
+    """On the host, with calls: parsing, validating, answering, rendering results."""
+    visits: int
+    """Times that the device came back to the host."""
+    sampled: int
+    """Tokens drawn."""
+    fed: int
+    """Tokens of prompts and results."""
 
 
 class Engine:
@@ -33,10 +49,18 @@ class Engine:
 
     def __init__(self, policy: Policy, chat: Chat, options: EngineOptions) -> None:
         self.policy, self.chat, self.options = policy, chat, options
+        self.statistics = RunStatistics(0.0, 0.0, 0, 0, 0)
+        self.rows = -(-options.rows // policy.row_multiple) * policy.row_multiple
         self.stops, self.start_state = turn_stops(chat, policy.vocab_size)
-        self._init = jax.jit(partial(init_slots, policy, options.rows, options.capacity))
-        self._feed = jax.jit(partial(feed, policy), donate_argnums=1)
-        self._decode = jax.jit(partial(decode, policy, options.visit_steps, options.capacity), donate_argnums=1)
+        shardings = slot_shardings(policy.layout)
+        self._init = jax.jit(partial(init_slots, policy, self.rows, options.capacity), out_shardings=shardings)
+        self._admit = jax.jit(admit, donate_argnums=0, out_shardings=shardings)
+        self._feed = jax.jit(partial(feed, policy), donate_argnums=1, out_shardings=shardings)
+        self._decode = jax.jit(
+            partial(decode, policy, options.visit_steps, options.capacity),
+            donate_argnums=1,
+            out_shardings=None if shardings is None else (shardings, None),
+        )
 
     def run(
         self,
@@ -47,6 +71,7 @@ class Engine:
         weights_version: int = 0,
         temperature: float | None = None,
         on_rollout: Callable[[int, Rollout], None] | None = None,
+        on_visit: Callable[[], None] | None = None,
     ) -> list[Rollout]:
         """Plays every episode to its end; rollouts come back in the order of the episodes.
 
@@ -57,25 +82,37 @@ class Engine:
           weights_version: written into each ledger: the optimiser step that the weights come from.
           temperature: instead of the options' one.
           on_rollout: called with the episode's place and its rollout as each one ends, in no fixed order.
+          on_visit: called whenever the host has the word; what it raises ends the run and drops what was in flight.
         """
         options = self.options
         heat = jnp.float32(options.temperature if temperature is None else temperature)
         waiting = deque(enumerate(episodes))
-        rows: list[Running | None] = [None] * options.rows
+        rows: list[Running | None] = [None] * self.rows
         rollouts: list[Rollout | None] = [None] * len(episodes)
+        began, tool_seconds, visits = time.perf_counter(), 0.0, 0
         slots = self._init()
         while waiting or any(rows):
+            if on_visit:
+                on_visit()
             slots = self._fill(slots, rows, waiting, environment)
             slots = self._feed_pending(params, slots, rows)
             slots, drawn = self._decode(params, slots, self.stops, heat, jnp.int32(self._leave(rows, waiting)))
-            self._settle(jax.device_get(drawn), rows)
+            drawn = jax.device_get(drawn)
+            settling = time.perf_counter()
+            self._settle(drawn, rows)
+            tool_seconds += time.perf_counter() - settling
+            visits += 1
             for row, running in enumerate(rows):
                 if running is not None and running.stop is not None:
                     rollout = running.rollout(weights_version)
                     rollouts[running.place], rows[row] = rollout, None
                     if on_rollout:
                         on_rollout(running.place, rollout)
-        return [rollout for rollout in rollouts if rollout is not None]
+        done = [rollout for rollout in rollouts if rollout is not None]
+        sampled = sum(int(rollout.ledger.sampled.sum()) for rollout in done if rollout.ledger)
+        total = sum(rollout.ledger.ids.size for rollout in done if rollout.ledger)
+        self.statistics = RunStatistics(time.perf_counter() - began, tool_seconds, visits, sampled, total - sampled)
+        return done
 
     def _leave(self, rows: list[Running | None], waiting: deque) -> int:
         """Rows that may still be drawing when decode comes back: a quarter of the busy ones, so that the host is not called
@@ -95,7 +132,7 @@ class Engine:
                 new[row], identity[row] = True, identity_words(episode)
         if not new.any():
             return slots
-        return admit(slots, jnp.asarray(new), jnp.asarray(identity), jnp.int32(self.options.max_new_tokens))
+        return self._admit(slots, jnp.asarray(new), jnp.asarray(identity), jnp.int32(self.options.max_new_tokens))
 
     def _feed_pending(self, params: Params, slots: Slots, rows: list[Running | None]) -> Slots:
         """Feeds prompts and results, a chunk of each row at a time, until every live row may draw."""

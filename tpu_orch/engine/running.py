@@ -59,7 +59,9 @@ class Running:
 
     def end_turn(self, status: int) -> None:
         """Reads the turn that was drawn, resolves its calls, and queues their results or ends the rollout."""
-        ids = [int(token) for piece in self.drawn for token in piece]
+        # A model's table may have rows beyond the tokenizer's vocabulary: such ids stay in the ledger and spell nothing.
+        known = self.chat.tokenizer.vocab_size
+        ids = [int(token) for piece in self.drawn for token in piece if token < known]
         self.drawn = []
         end = self.chat.stops[1].decode()
         turn = self.session.respond(self.chat.tokenizer.decode(ids).split(end)[0])

@@ -7,14 +7,13 @@
 Shapes are fixed by the options, so each program is compiled once. A row's numbers never depend on what other rows hold.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from tpu_orch.engine.policy import Cache, Params, Policy
+from tpu_orch.engine.policy import Cache, Layout, Params, Policy
 from tpu_orch.engine.sampling import draw, row_keys
 
 # Why a row stopped drawing; values from MARKER on say which marker was completed.
@@ -60,7 +59,13 @@ def init_slots(policy: Policy, rows: int, capacity: int) -> Slots:
     )
 
 
-@partial(jax.jit, donate_argnums=0)
+def slot_shardings(layout: Layout | None) -> Slots | None:
+    """A sharding for every leaf of the slots; None on one device."""
+    if layout is None:
+        return None
+    return Slots(layout.cache, *[layout.rows] * (len(Slots._fields) - 1))
+
+
 def admit(slots: Slots, new: Bool[Array, " B"], identity: UInt32[Array, "B 3"], budget: Int[Array, ""]) -> Slots:
     """Empties the rows marked `new` and sets their random key and budget."""
     return slots._replace(

@@ -6,6 +6,7 @@ A faster engine joins ENGINES and passes unchanged.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from data_pipeline.environment import Environment
 from data_pipeline.tokenizers import ByteTokenizer
 from data_pipeline.words import ReferenceStep, ResultKind, Rollout, StopReason, Task, Tool
 from models.config import ModelConfig
+from models.sharding import make_mesh, param_shardings
 from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
 
 ENGINES: list[Callable[..., Engine]] = [Engine]
@@ -31,7 +33,7 @@ TOOL = Tool(
     "Twice the number.",
     {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False},
 )
-TINY = ModelConfig(vocab_size=CHAT.tokenizer.vocab_size, d_model=32, layers=2, heads=4, kv_heads=2, head_dim=8, d_ff=48)
+TINY = ModelConfig(vocab_size=272, d_model=32, layers=2, heads=4, kv_heads=2, head_dim=8, d_ff=48)
 
 
 def double(x: int) -> dict[str, int]:
@@ -107,7 +109,7 @@ CONVERSATIONS: list[list[str]] = [
     [call(6, name="triple"), call(6), answer({"y": 12})],
     ["<tool_call>\nthis is no call\n</tool_call>", call(7), answer({"y": 14})],
     ["I think first. " + call(8), "Nun ja: 16 ✓" + END],
-    [call(9) + END, answer({"y": 18})],
+    ['<tool_call>\n{"name": "double"' + END, call(9), answer({"y": 18})],
 ]
 
 
@@ -144,7 +146,7 @@ def test_each_kind_of_result_is_recorded_and_read(make: Callable[..., Engine]) -
         [ResultKind.UNKNOWN_TOOL, ok],
         [ResultKind.MALFORMED, ok],
         [ok],
-        [ok],
+        [ResultKind.MALFORMED, ok],
     ]
     assert [step.result.content for step in rollouts[2].steps] == [{"y": 4}, {"y": 8}, {"y": 16}]
     for rollout in rollouts:
@@ -277,35 +279,64 @@ def tiny_episodes(number: int) -> list[Episode]:
     ]
 
 
+@jax.jit
+def teacher_forced(params: Any, ids: jax.Array) -> jax.Array:
+    """Logits [T, V] of a whole sequence: what the update computes."""
+    return models.decoder.forward(TINY, params, ids[None], jnp.arange(ids.shape[0])[None], None)[0]
+
+
+def sampled_logits(params: Any, rollout: Rollout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the sampled tokens [N]: the logits that they should have been drawn from [N, V], the ids, the ledger's log-probs."""
+    ledger = rollout.ledger
+    padded = np.zeros(320, np.int32)  # one length, one compilation; what follows a token cannot change its logits
+    padded[: len(ledger.ids)] = ledger.ids
+    places = np.flatnonzero(ledger.sampled)
+    assert places.size > 3
+    return np.asarray(teacher_forced(params, padded))[places - 1], ledger.ids[places], ledger.logprobs[places]
+
+
+def assert_logprobs_are_the_models(params: Any, rollouts: Sequence[Rollout]) -> None:
+    for rollout in rollouts:
+        logits, ids, logprobs = sampled_logits(params, rollout)
+        expected = np.take_along_axis(np.asarray(jax.nn.log_softmax(logits)), ids[:, None], axis=1)[:, 0]
+        np.testing.assert_allclose(logprobs, expected, atol=1e-4)
+
+
 def test_the_update_sees_the_logprobs_of_the_sampler(make: Callable[..., Engine]) -> None:
     params = models.decoder.init(TINY, jax.random.key(0))
     options = replace(OPTIONS, max_new_tokens=60)
-    for rollout in make(decoder_policy(TINY), CHAT, options).run(params, tiny_episodes(6), ENVIRONMENT):
-        ledger = rollout.ledger
-        ids = jnp.asarray(ledger.ids)[None]
-        logits = models.decoder.forward(TINY, params, ids, jnp.arange(ids.shape[1])[None], None)
-        logprobs = jax.nn.log_softmax(logits[0, :-1])[jnp.arange(ids.shape[1] - 1), ids[0, 1:]]
-        seen = ledger.sampled[1:]
-        assert seen.sum() == 60
-        np.testing.assert_allclose(ledger.logprobs[1:][seen], np.asarray(logprobs)[seen], atol=1e-4)
+    assert_logprobs_are_the_models(
+        params, make(decoder_policy(TINY), CHAT, options).run(params, tiny_episodes(6), ENVIRONMENT)
+    )
 
 
 def test_greedy_takes_the_most_likely_token(make: Callable[..., Engine]) -> None:
     params = models.decoder.init(TINY, jax.random.key(0))
     options = replace(OPTIONS, max_new_tokens=20, temperature=0.0)
     for rollout in make(decoder_policy(TINY), CHAT, options).run(params, tiny_episodes(2), ENVIRONMENT):
-        ids = jnp.asarray(rollout.ledger.ids)[None]
-        logits = models.decoder.forward(TINY, params, ids, jnp.arange(ids.shape[1])[None], None)
-        seen = rollout.ledger.sampled[1:]
-        np.testing.assert_array_equal(np.argmax(logits[0, :-1], axis=-1)[seen], rollout.ledger.ids[1:][seen])
+        logits, ids, _ = sampled_logits(params, rollout)
+        np.testing.assert_array_equal(np.argmax(logits, axis=-1), ids)
 
 
 def test_a_models_rollouts_are_the_same_to_the_bit_in_any_company(make: Callable[..., Engine]) -> None:
     params = models.decoder.init(TINY, jax.random.key(0))
-    engine = make(decoder_policy(TINY), CHAT, replace(OPTIONS, max_new_tokens=50))
+    options = replace(OPTIONS, max_new_tokens=50)
     episodes = tiny_episodes(9)
-    together = engine.run(params, episodes, ENVIRONMENT)
-    for place in (8, 3):
-        (alone,) = engine.run(params, [episodes[place]], ENVIRONMENT)
-        np.testing.assert_array_equal(alone.ledger.ids, together[place].ledger.ids)
-        np.testing.assert_array_equal(alone.ledger.logprobs, together[place].ledger.logprobs)
+    together = make(decoder_policy(TINY), CHAT, options).run(params, episodes, ENVIRONMENT)
+    for rows in (4, 64):
+        order = [8, 3, 5] if rows == 4 else list(range(8, -1, -1))
+        engine = make(decoder_policy(TINY), CHAT, replace(options, rows=rows, visit_steps=11))
+        for place, rollout in zip(order, engine.run(params, [episodes[n] for n in order], ENVIRONMENT), strict=True):
+            np.testing.assert_array_equal(rollout.ledger.ids, together[place].ledger.ids)
+            np.testing.assert_array_equal(rollout.ledger.logprobs, together[place].ledger.logprobs)
+
+
+@pytest.mark.parametrize("shape", [{"data": 8}, {"fsdp": 4, "model": 2}, {"data": 2, "fsdp": 2, "model": 2}])
+def test_on_a_mesh_the_logprobs_are_those_of_one_device(make: Callable[..., Engine], shape: dict[str, int]) -> None:
+    mesh = make_mesh(shape)
+    options = replace(OPTIONS, max_new_tokens=30)
+    with jax.set_mesh(mesh):
+        init = jax.jit(lambda key: models.decoder.init(TINY, key), out_shardings=param_shardings(TINY, mesh))
+        sharded = init(jax.random.key(0))
+        rollouts = make(decoder_policy(TINY, mesh), CHAT, options).run(sharded, tiny_episodes(5), ENVIRONMENT)
+    assert_logprobs_are_the_models(jax.device_put(jax.device_get(sharded)), rollouts)

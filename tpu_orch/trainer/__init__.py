@@ -1,0 +1,1 @@
+"""A run from start to end: prepare, warm up, reinforce, evaluate, and go on after any interruption."""

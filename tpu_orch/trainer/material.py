@@ -1,0 +1,22 @@
+"""What a run works on: tools and their recorded answers, tasks, demonstrations, the chat. Presets make it from their data."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from data_pipeline.chat import Chat, Tokens
+from data_pipeline.environment import Environment
+from data_pipeline.words import Task, Tool
+
+
+class Material(NamedTuple):
+    tools: Mapping[str, Tool]
+    environment: Environment
+    chat: Chat
+    demonstrations: Sequence[Tokens]
+    """What the warm-up imitates, and what is replayed beside reinforcement learning. In a fixed order."""
+    train_tasks: Sequence[Task]
+    """What reinforcement learning draws from."""
+    eval_tasks: Sequence[Task]
+    """What accuracy is measured on."""
+    identity: Mapping[str, str]
+    """Digests of store, tokenizer and tasks: a run refuses to go on with other material."""
