@@ -48,6 +48,15 @@ def matches(pattern: str, text: str) -> bool:
     return bool(_matcher(pattern).is_valid(text))
 
 
+def usable_pattern(pattern: str) -> bool:
+    """Whether the matcher in use understands a pattern."""
+    try:
+        matches(pattern, "")
+    except (ValueError, re.error):
+        return False
+    return True
+
+
 @lru_cache(maxsize=1024)
 def _matcher(pattern: str) -> Any:
     return LIBRARY.Draft202012Validator({"pattern": pattern})

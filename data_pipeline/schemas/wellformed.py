@@ -4,26 +4,38 @@ from collections.abc import Iterator
 
 import jsonschema
 
+from data_pipeline.schemas.fast import LIBRARY
+from data_pipeline.schemas.strict import usable_pattern
 from data_pipeline.words.json import Json, JsonObject
 
 _META = jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA)
+_fast_meta = LIBRARY and LIBRARY.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA)
+_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _DATA_KEYWORDS = ("enum", "const", "default", "examples", "example")
 
 
 def schema_faults(schema: JsonObject) -> list[tuple[str, str]]:
     """(dotted place, problem) of everything that makes the schema unusable; empty if it is sound."""
     faults = []
-    for error in sorted(_META.iter_errors(schema), key=lambda error: [str(part) for part in error.absolute_path]):
+    sound = _fast_meta is not None and _fast_meta.is_valid(schema)
+    for error in (
+        ()
+        if sound
+        else sorted(_META.iter_errors(schema), key=lambda error: [str(part) for part in error.absolute_path])
+    ):
         deepest = jsonschema.exceptions.best_match([error]) or error
         place = ".".join(str(part) for part in deepest.absolute_path)
         faults.append((place, f"not a JSON Schema: {deepest.message:.200}"))
-    for place, target in _references(schema, ()):
+    for place, target in _found(schema, "$ref", ()):
         if not target.startswith("#"):
             faults.append((place, f"refers to {target!r:.100}; only references inside the schema (#/...) are followed"))
         elif not _resolves(schema, target):
             faults.append((place, f"refers to {target!r:.100}, which the schema does not have"))
         elif _endless(schema, target, ()):
             faults.append((place, f"refers to {target!r:.100}, which refers back to itself without end"))
+    for place, pattern in _found(schema, "pattern", ()):
+        if not usable_pattern(pattern):
+            faults.append((place, f"{pattern!r:.100} is not a regular expression"))
     return faults
 
 
@@ -63,17 +75,17 @@ def follow(schema: JsonObject, pointer: str) -> Json:
     return found
 
 
-def _references(value: Json, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Every `$ref` of a schema, outside of the places where data stand."""
+def _found(value: Json, keyword: str, place: tuple[str, ...], *, named: bool = False) -> Iterator[tuple[str, str]]:
+    """(place, text) of every use of a keyword, outside of where data stand. named: the keys of `value` are names."""
     if type(value) is dict:
         for key, item in value.items():
-            if key == "$ref" and type(item) is str:
+            if key == keyword and type(item) is str and not named:
                 yield ".".join((*place, key)), item
-            elif key not in _DATA_KEYWORDS or (place and place[-1] in ("properties", "$defs", "definitions")):
-                yield from _references(item, (*place, key))
+            elif named or key not in _DATA_KEYWORDS:
+                yield from _found(item, keyword, (*place, key), named=key in _NAMED and not named)
     elif type(value) is list:
         for position, item in enumerate(value):
-            yield from _references(item, (*place, str(position)))
+            yield from _found(item, keyword, (*place, str(position)))
 
 
 def _resolves(schema: JsonObject, pointer: str) -> bool:

@@ -1,13 +1,14 @@
 """`tpu-orch store build`: recorded responses into one store file."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from data_pipeline.formats import iter_responses, read_tasks, read_tools
+from data_pipeline.formats import Recorded, iter_responses, read_tasks, read_tools
 from data_pipeline.store import Conflicts, alias_records, build_store
 
 
@@ -38,7 +39,7 @@ class Args:
 
 def run(args: Args) -> int:
     tools = read_tools(args.tools)
-    records = (record for path in args.responses for record in iter_responses(path))
+    records: Iterator[Recorded] = (record for path in args.responses for record in iter_responses(path))
     if args.tasks is not None:
         listed = list(records)
         aliases = alias_records(read_tasks(args.tasks), listed, tools)
