@@ -1,0 +1,133 @@
+"""One table from logical axes to mesh axes, and every sharding of the policy made from it.
+
+Mesh axes: `data` splits the batch, `fsdp` splits the batch and the weights' width, `model` splits heads, MLP and vocabulary.
+The parameters' own axes stand in `models.table`. Two axes of one array may not meet on one mesh axis; an axis that its mesh axes
+do not divide is refused by name, except key and value heads, which are then replicated.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from models.cache import Cache
+from models.config import ModelConfig
+from models.errors import ConfigError
+from models.table import entries, parameter_table
+
+MESH_AXES = ("data", "fsdp", "model")
+RULES: Mapping[str, tuple[str, ...]] = {
+    # activations and cache
+    "batch": ("data", "fsdp"),
+    "sequence": (),
+    "width": (),
+    "slots": (),
+    # weights; heads, kv_heads, mlp and vocab name axes of activations too
+    "layers": (),
+    "vocab": ("model",),
+    "embed": ("fsdp",),
+    "heads": ("model",),
+    "kv_heads": ("model",),
+    "head_dim": (),
+    "mlp": ("model",),
+    "norm": (),
+}
+REPLICATED_IF_INDIVISIBLE = frozenset({"kv_heads"})
+CACHE_AXES = ("layers", "batch", "slots", "kv_heads", "head_dim")
+
+
+def make_mesh(shape: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh with all of MESH_AXES (missing ones of size 1; one may be -1: the devices that are left).
+
+    Raises ConfigError if an axis is unknown or the sizes do not use the devices up exactly.
+    """
+    devices = list(jax.devices() if devices is None else devices)
+    unknown = sorted(set(shape) - set(MESH_AXES))
+    if unknown:
+        raise ConfigError(f"mesh axis {unknown[0]!r} is none of {', '.join(MESH_AXES)}")
+    sizes = [shape.get(axis, 1) for axis in MESH_AXES]
+    if sizes.count(-1) == 1:
+        rest = len(devices) // -math.prod(sizes)
+        sizes = [rest if size == -1 else size for size in sizes]
+    if min(sizes) < 1 or math.prod(sizes) != len(devices):
+        text = ", ".join(f"{axis}={size}" for axis, size in zip(MESH_AXES, sizes, strict=True))
+        raise ConfigError(f"mesh {text} does not make {len(devices)} devices: the product must be exactly that")
+    # Explicit axes are the default of jax.make_mesh; Linen's partitioning and GSPMD propagation need Auto.
+    return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES), devices=devices)
+
+
+def check_collision(what: str, axes: Sequence[str], rules: Mapping[str, tuple[str, ...]] = RULES) -> None:
+    """Raises ConfigError if two logical axes of one array would be split over the same mesh axis, or one is unknown."""
+    taken: dict[str, str] = {}
+    for axis in axes:
+        if axis not in rules:
+            raise ConfigError(f"{what}: logical axis {axis!r} has no rule")
+        for mesh_axis in rules[axis]:
+            if mesh_axis in taken:
+                raise ConfigError(f"{what}: axes {taken[mesh_axis]!r} and {axis!r} both map to mesh axis {mesh_axis!r}")
+            taken[mesh_axis] = axis
+
+
+def partition_spec(
+    what: str,
+    axes: Sequence[str],
+    shape: Sequence[int],
+    mesh_shape: Mapping[str, int],
+    rules: Mapping[str, tuple[str, ...]] = RULES,
+) -> PartitionSpec:
+    """Mesh axes per dimension of an array called `what`; raises ConfigError on a collision or an indivisible axis."""
+    check_collision(what, axes, rules)
+    parts: list[tuple[str, ...] | None] = []
+    for axis, size in zip(axes, shape, strict=True):
+        over = tuple(name for name in rules[axis] if mesh_shape.get(name, 1) > 1)
+        pieces = math.prod(mesh_shape[name] for name in over)
+        if size % pieces and axis in REPLICATED_IF_INDIVISIBLE:
+            over = ()
+        elif size % pieces:
+            names = " x ".join(f"{name}={mesh_shape[name]}" for name in over)
+            raise ConfigError(
+                f"{what}: axis {axis!r} of size {size} cannot be split over {names}; choose a mesh that divides it"
+            )
+        parts.append(over or None)
+    return PartitionSpec(*parts)
+
+
+def param_shardings(
+    config: ModelConfig, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES
+) -> dict[str, dict[str, NamedSharding]]:
+    """The tree of parameters with a sharding at every leaf; raises ConfigError if the mesh does not fit."""
+    shardings: dict[str, dict[str, NamedSharding]] = {}
+    for group, name, spec in entries(parameter_table(config)):
+        parts = partition_spec(f"parameter {group}/{name}", spec.axes, spec.shape, mesh.shape, rules)
+        shardings.setdefault(group, {})[name] = NamedSharding(mesh, parts)
+    return shardings
+
+
+def cache_shardings(config: ModelConfig, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> Any:
+    """A Cache of shardings: rows over the batch axes, heads over the model axis if it divides them."""
+    rows = math.prod(mesh.shape[name] for name in rules["batch"])
+    shape = (config.layers, rows, 1, config.kv_heads, config.head_dim)
+    keys = NamedSharding(mesh, partition_spec("cache", CACHE_AXES, shape, mesh.shape, rules))
+    return Cache(k=keys, v=keys, lengths=batch_sharding(mesh, rules))
+
+
+def batch_sharding(mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> NamedSharding:
+    """The sharding of arrays whose first axis is the batch, of any rank."""
+    over = tuple(name for name in rules["batch"] if mesh.shape.get(name, 1) > 1)
+    return NamedSharding(mesh, PartitionSpec(over or None))
+
+
+def constrain(x: jax.Array, *axes: str) -> jax.Array:
+    """Pins the sharding of an activation inside `jax.jit` under `jax.set_mesh`; without a mesh, x itself.
+
+    An axis that its mesh axes do not divide stays as the compiler likes it: activations may be odd, weights may not.
+    """
+    mesh_shape = jax.sharding.get_abstract_mesh().shape
+    parts = []
+    for axis, size in zip(axes, x.shape, strict=True):
+        over = tuple(name for name in RULES[axis] if mesh_shape.get(name, 1) > 1)
+        divides = over and size % math.prod(mesh_shape[name] for name in over) == 0
+        parts.append(over if divides else PartitionSpec.UNCONSTRAINED if over else None)
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(*parts)) if any(parts) else x

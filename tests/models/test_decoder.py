@@ -1,0 +1,147 @@
+"""The decoder equals a naive one; feeding a cache in any pieces equals the whole sequence; segments do not see each other."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import naive_decoder
+import numpy as np
+import pytest
+
+from models import cache as caches
+from models import config as configs
+from models import decoder
+from models.config import ModelConfig
+from models.errors import ConfigError
+
+KINDS = {
+    "qwen3": configs.tiny(),
+    "qwen2.5": dataclasses.replace(configs.tiny(), qk_norm=False, qkv_bias=True),
+    "untied": dataclasses.replace(configs.tiny(), tied_embeddings=False, kv_heads=1),
+}
+
+
+def perturbed(config: ModelConfig, seed: int = 0) -> decoder.Params:
+    """Initial parameters plus noise, so that no norm is 1 and no bias 0."""
+    params = decoder.init(config, jax.random.key(seed))
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
+    noisy = [leaf + 0.2 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(tree, noisy)
+
+
+def some_ids(config: ModelConfig, rows: int, length: int, seed: int = 7) -> jax.Array:
+    return jax.random.randint(jax.random.key(seed), (rows, length), 0, config.vocab_size)
+
+
+def positions_of(ids: jax.Array) -> jax.Array:
+    return jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_forward_equals_the_naive_decoder(kind: str) -> None:
+    config = KINDS[kind]
+    params, ids = perturbed(config), some_ids(config, 2, 11)
+    # Two packed segments in row 0, positions starting anew; row 1 is one sequence that starts at position 5.
+    segments = jnp.array([[1] * 4 + [2] * 7, [1] * 11])
+    positions = jnp.array([[*range(4), *range(7)], [*range(5, 16)]])
+    ours = decoder.forward(config, params, ids, positions, segments)
+    for row in range(2):
+        theirs = naive_decoder.forward(
+            config, params, ids[row].tolist(), positions[row].tolist(), segments[row].tolist()
+        )
+        np.testing.assert_allclose(ours[row], theirs, atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("remat", ["none", "block"])
+def test_gradient_equals_a_finite_difference(remat: str) -> None:
+    config = dataclasses.replace(configs.tiny(), remat=remat)
+    params, ids = perturbed(config), some_ids(config, 2, 9)
+
+    def loss(params: decoder.Params) -> jax.Array:
+        return jnp.mean(jax.nn.log_softmax(decoder.forward(config, params, ids, positions_of(ids)))[..., 3])
+
+    gradient = jax.jit(jax.grad(loss))(params)
+    direction = jax.tree.map(lambda g: g / jnp.linalg.norm(g.ravel()), gradient)
+    step = 1e-2
+    along = jax.jit(lambda s: loss(jax.tree.map(lambda p, d: p + s * d, params, direction)))
+    expected = sum(jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradient))
+    np.testing.assert_allclose((along(step) - along(-step)) / (2 * step), expected, rtol=2e-2)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("piece", [1, 8, 32])
+def test_feeding_the_cache_in_pieces_equals_the_whole_sequence(kind: str, piece: int) -> None:
+    config = KINDS[kind]
+    params, length = perturbed(config), 70
+    ids = some_ids(config, 2, length)
+    whole = decoder.forward(config, params, ids, positions_of(ids))
+    cache = caches.init_cache(config, 2, 80)
+    extend = jax.jit(partial(decoder.extend, config), donate_argnums=1)
+    for start in range(0, length, piece):
+        count = min(piece, length - start)
+        fed = jnp.pad(ids[:, start : start + count], ((0, 0), (0, piece - count)))
+        scores, cache = extend(params, cache, fed, jnp.full(2, count))
+        np.testing.assert_allclose(scores, whole[:, start + count - 1], atol=1e-5, rtol=1e-5)
+    assert cache.lengths.tolist() == [length, length]
+
+
+def test_rows_grow_at_their_own_pace() -> None:
+    config = configs.tiny()
+    params, ids = perturbed(config), some_ids(config, 3, 40)
+    whole = decoder.forward(config, params, ids, positions_of(ids))
+    cache = caches.init_cache(config, 3, 64)
+    done = np.zeros(3, int)
+    for counts in ([8, 3, 0], [1, 8, 5], [0, 0, 8], [7, 2, 1]):
+        fed = np.zeros((3, 8), np.int32)
+        for row, count in enumerate(counts):
+            fed[row, :count] = ids[row, done[row] : done[row] + count]
+        before = cache
+        scores, cache = decoder.extend(config, params, cache, jnp.asarray(fed), jnp.array(counts))
+        done += counts
+        for row, count in enumerate(counts):
+            if count:
+                np.testing.assert_allclose(scores[row], whole[row, done[row] - 1], atol=1e-5, rtol=1e-5)
+            else:
+                np.testing.assert_array_equal(cache.k[:, row], before.k[:, row])
+                np.testing.assert_array_equal(cache.v[:, row], before.v[:, row])
+    assert cache.lengths.tolist() == done.tolist()
+
+
+def test_a_segment_is_blind_to_the_others() -> None:
+    config = configs.tiny()
+    params, ids = perturbed(config), some_ids(config, 1, 12)
+    segments, positions = jnp.array([[1] * 5 + [2] * 7]), jnp.array([[*range(5), *range(7)]])
+    packed = decoder.forward(config, params, ids, positions, segments)
+    alone = decoder.forward(config, params, ids[:, 5:], positions[:, 5:])
+    np.testing.assert_allclose(packed[:, 5:], alone, atol=1e-5)
+    other = decoder.forward(config, params, ids.at[0, 2].add(1), positions, segments)
+    np.testing.assert_array_equal(other[:, 5:], packed[:, 5:])
+    assert not np.array_equal(other[:, 3:5], packed[:, 3:5])
+
+
+def test_bfloat16_compute_keeps_float32_weights_and_logits() -> None:
+    config = dataclasses.replace(configs.tiny(), dtype="bfloat16")
+    params, ids = decoder.init(config, jax.random.key(0)), some_ids(config, 2, 16)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {"float32"}
+    exact = decoder.forward(dataclasses.replace(config, dtype="float32"), params, ids, positions_of(ids))
+    rough = decoder.forward(config, params, ids, positions_of(ids))
+    assert rough.dtype == jnp.float32
+    np.testing.assert_allclose(rough, exact, atol=0.1)
+    assert not np.array_equal(rough, exact)
+    assert caches.init_cache(config, 2, 8).k.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kv_heads": 3}, "heads 4 is no multiple of model.kv_heads 3"),
+        ({"head_dim": 15}, "head_dim 15 is odd"),
+        ({"layers": 0}, "layers is 0"),
+        ({"dtype": "int8"}, "dtype 'int8'"),
+    ],
+)
+def test_impossible_shapes_are_named(change: dict[str, int], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        dataclasses.replace(configs.tiny(), **change)
