@@ -1,0 +1,75 @@
+"""What training asks of a model: parameters from a key, hidden states of tokens, logits of hidden states.
+
+Hidden states and logits stand apart so that log-probs of a large vocabulary can be made in chunks.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from models import decoder
+from models.config import ModelConfig
+
+Params: TypeAlias = Any
+
+
+class Learner(NamedTuple):
+    init: Callable[[Array], Params]
+    """key -> parameters"""
+    hidden: Callable[[Params, Array, Array, Array], Array]
+    """parameters, ids [B T], positions [B T], segments [B T] -> [B T D]"""
+    logits: Callable[[Params, Array], Array]
+    """parameters, hidden states [... D] -> [... V] in float32"""
+
+
+def decoder_learner(config: ModelConfig) -> Learner:
+    """The decoder of `models`, bound to a configuration."""
+    return Learner(
+        init=partial(decoder.init, config),
+        hidden=partial(decoder.hidden, config),
+        logits=partial(decoder.logits, config),
+    )
+
+
+class TargetStatistics(NamedTuple):
+    logprobs: Float[Array, "B T"]
+    entropy: Float[Array, "B T"]
+    """Of the whole distribution at that position, in nats."""
+
+
+def target_statistics(
+    learner: Learner,
+    params: Params,
+    hidden: Float[Array, "B T D"],
+    targets: Int[Array, "B T"],
+    temperature: Float[Array, ""],
+    *,
+    chunk: int | None = None,
+) -> TargetStatistics:
+    """Log-prob of each target and entropy of its distribution at a temperature, untruncated, float32.
+
+    Args:
+      chunk: tokens a row whose logits exist at one time, forward and backward; None: all.
+    """
+
+    def of(hidden: Float[Array, "B C D"], targets: Int[Array, "B C"]) -> tuple[Array, Array]:
+        logits = learner.logits(params, hidden).astype(jnp.float32) / temperature
+        norm = jax.nn.logsumexp(logits, axis=-1)
+        # Picking the logit before subtracting spares the log-softmax [B T V] and its scatter: 1.5 times faster on CPU.
+        picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+        probabilities = jnp.exp(logits - norm[..., None])
+        return picked - norm, norm - jnp.sum(probabilities * logits, axis=-1)
+
+    rows, length = targets.shape
+    if chunk is None or chunk >= length:
+        return TargetStatistics(*of(hidden, targets))
+    pieces = -(-length // chunk)
+    spare = ((0, 0), (0, pieces * chunk - length))
+    cut_hidden = jnp.pad(hidden, (*spare, (0, 0))).reshape(rows, pieces, chunk, -1).swapaxes(0, 1)
+    cut_targets = jnp.pad(targets, spare).reshape(rows, pieces, chunk).swapaxes(0, 1)
+    made = jax.lax.map(jax.checkpoint(lambda piece: of(*piece)), (cut_hidden, cut_targets))
+    return TargetStatistics(*(part.swapaxes(0, 1).reshape(rows, -1)[:, :length] for part in made))

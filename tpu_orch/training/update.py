@@ -1,0 +1,224 @@
+"""One update for everything: supervised, reinforcement, and demonstrations replayed beside reinforcement.
+
+An update adds up gradients over micro-batches (`accumulate`, one compiled program a shape) and applies them once (`apply`).
+Each donates what it replaces. Micro-batches of different shapes mix freely, because the weights in them already hold the
+step's normaliser. A loss or gradient that is not finite leaves the state as it was and says so in the metrics.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float
+
+from data_pipeline.errors import InputError, WorkFailed
+from tpu_orch.training.batch import MicroBatch, place
+from tpu_orch.training.learner import Learner, Params, TargetStatistics, target_statistics
+from tpu_orch.training.losses import clipped_policy_gradient, kl_estimate, negative_log_likelihood
+from tpu_orch.training.objective import Objective
+from tpu_orch.training.optimizer import Optimizer
+from tpu_orch.training.state import TrainState
+
+
+class Totals(NamedTuple):
+    """Sums over the positions of an update that carry loss; each a float32 scalar."""
+
+    loss: Array
+    policy_loss: Array
+    likelihood_loss: Array
+    policy_tokens: Array
+    likelihood_tokens: Array
+    entropy: Array
+    clipped: Array
+    ratio: Array
+    kl: Array
+    nll: Array
+    mismatch: Array
+    """The largest |log-prob of the update - log-prob of the sampler|: a maximum, not a sum."""
+
+
+class Sums(NamedTuple):
+    """What one update accumulates."""
+
+    gradients: Params
+    totals: Totals
+
+
+Metrics = dict[str, Array]
+
+
+class Update(NamedTuple):
+    """The compiled programs of an update."""
+
+    zeros: Callable[[Params], Sums]
+    accumulate: Callable[[Params, Sums, MicroBatch], Sums]
+    """Donates the sums."""
+    apply: Callable[[TrainState, Sums], tuple[TrainState, Metrics]]
+    """Donates the state."""
+    logprobs: Callable[[Params, MicroBatch], Array]
+    """Log-probs [B T] of a micro-batch's targets under given weights."""
+    batch_sharding: jax.sharding.NamedSharding | None
+
+
+def statistics(learner: Learner, params: Params, batch: MicroBatch, chunk: int | None) -> TargetStatistics:
+    """Log-probs and entropies of a micro-batch's targets at its temperature."""
+    hidden = learner.hidden(params, batch.ids, batch.positions, batch.segments)
+    return target_statistics(learner, params, hidden, batch.targets, batch.temperature, chunk=chunk)
+
+
+def loss_and_totals(
+    learner: Learner, objective: Objective, chunk: int | None, params: Params, batch: MicroBatch
+) -> tuple[Float[Array, ""], Totals]:
+    """The micro-batch's share of the step's loss, and the sums that the metrics are made of."""
+    logp, entropy = statistics(learner, params, batch, chunk)
+    acted, shown = batch.policy_weight > 0, batch.likelihood_weight > 0
+    # Where nothing was sampled there is no log-prob to compare with: exp of that difference, or its gradient, may overflow.
+    log_ratio = jnp.where(acted, logp - batch.old_logprobs, 0.0)
+    pg = clipped_policy_gradient(log_ratio, batch.advantages, low=objective.clip_low, high=objective.clip_high)
+    kl = kl_estimate(jnp.where(acted, logp, 0.0), jnp.where(acted, batch.reference_logprobs, 0.0), objective.kl)
+    per_token = pg.loss
+    if objective.kl_weight:
+        per_token = per_token + objective.kl_weight * kl
+    if objective.entropy_weight:
+        per_token = per_token - objective.entropy_weight * entropy
+    nll = negative_log_likelihood(logp)
+    policy_loss = jnp.sum(batch.policy_weight * per_token)
+    likelihood_loss = jnp.sum(batch.likelihood_weight * nll)
+    loss = policy_loss + likelihood_loss
+    totals = Totals(
+        loss=loss,
+        policy_loss=policy_loss,
+        likelihood_loss=likelihood_loss,
+        policy_tokens=jnp.sum(acted, dtype=jnp.float32),
+        likelihood_tokens=jnp.sum(shown, dtype=jnp.float32),
+        entropy=_over(acted, entropy),
+        clipped=_over(acted, pg.clipped.astype(jnp.float32)),
+        ratio=_over(acted, pg.ratio),
+        kl=_over(acted, kl) if objective.kl_weight else jnp.zeros(()),
+        nll=_over(shown, nll),
+        mismatch=jnp.max(jnp.where(acted, jnp.abs(logp - batch.sampler_logprobs), 0.0)),
+    )
+    return loss, jax.lax.stop_gradient(totals)
+
+
+def _over(mask: Bool[Array, "B T"], values: Float[Array, "B T"]) -> Float[Array, ""]:
+    return jnp.sum(jnp.where(mask, values, 0.0))
+
+
+def make_update(
+    learner: Learner,
+    optimizer: Optimizer,
+    objective: Objective,
+    *,
+    shardings: TrainState | None = None,
+    batch_sharding: jax.sharding.NamedSharding | None = None,
+    chunk: int | None = None,
+) -> Update:
+    """Compiles nothing yet; each program is compiled at its first call, `accumulate` once a micro-batch shape.
+
+    Args:
+      shardings: of the train state; None: one device.
+      batch_sharding: of arrays [B T] of a micro-batch.
+      chunk: see `learner.target_statistics`.
+    """
+    gradient = jax.value_and_grad(lambda p, b: loss_and_totals(learner, objective, chunk, p, b), has_aux=True)
+
+    def zeros(params: Params) -> Sums:
+        gradients = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params)
+        return Sums(gradients, Totals(*[jnp.zeros(())] * len(Totals._fields)))
+
+    def accumulate(params: Params, sums: Sums, batch: MicroBatch) -> Sums:
+        (_, totals), gradients = gradient(params, batch)
+        mismatch = jnp.maximum(sums.totals.mismatch, totals.mismatch)
+        added = jax.tree.map(jnp.add, sums.totals, totals)._replace(mismatch=mismatch)
+        return Sums(jax.tree.map(lambda a, b: a + b.astype(a.dtype), sums.gradients, gradients), added)
+
+    def apply(state: TrainState, sums: Sums) -> tuple[TrainState, Metrics]:
+        norm = optax.global_norm(sums.gradients)
+        finite = jnp.isfinite(norm) & jnp.isfinite(sums.totals.loss)
+        gradients = jax.tree.map(lambda g, p: g.astype(p.dtype), sums.gradients, state.params)
+        changes, opt_state = optimizer.transform.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, changes)
+        moved = state._replace(step=state.step + 1, params=params, opt_state=opt_state)
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
+        return kept, metrics_of(sums.totals) | {
+            "grad_norm": norm,
+            "learning_rate": jnp.asarray(optimizer.schedule(state.step), jnp.float32),
+            "finite": finite.astype(jnp.float32),
+        }
+
+    def logprobs(params: Params, batch: MicroBatch) -> Array:
+        return statistics(learner, params, batch, chunk).logprobs
+
+    of_sums = None if shardings is None else Sums._make((shardings.params, shardings.step))
+    return Update(
+        zeros=jax.jit(zeros, out_shardings=of_sums),
+        accumulate=jax.jit(accumulate, donate_argnums=1, out_shardings=of_sums),
+        apply=jax.jit(apply, donate_argnums=0, out_shardings=None if shardings is None else (shardings, None)),
+        logprobs=jax.jit(logprobs, out_shardings=batch_sharding),
+        batch_sharding=batch_sharding,
+    )
+
+
+def metrics_of(totals: Totals) -> Metrics:
+    """Means over the tokens that carry loss; 0 where there are none."""
+    acted, shown = jnp.maximum(totals.policy_tokens, 1.0), jnp.maximum(totals.likelihood_tokens, 1.0)
+    return {
+        "loss": totals.loss,
+        "policy_loss": totals.policy_loss,
+        "likelihood_loss": totals.likelihood_loss,
+        "policy_tokens": totals.policy_tokens,
+        "likelihood_tokens": totals.likelihood_tokens,
+        "entropy": totals.entropy / acted,
+        "clip_share": totals.clipped / acted,
+        "ratio": totals.ratio / acted,
+        "kl": totals.kl / acted,
+        "nll": totals.nll / shown,
+        "mismatch": totals.mismatch,
+    }
+
+
+def train_step(update: Update, state: TrainState, batches: Iterable[MicroBatch]) -> tuple[TrainState, dict[str, float]]:
+    """One optimiser step over all micro-batches. The state given is gone afterwards.
+
+    Raises:
+      InputError: no micro-batch.
+    """
+    sums = None
+    for batch in batches:
+        placed = place(batch, update.batch_sharding)
+        sums = update.accumulate(state.params, update.zeros(state.params) if sums is None else sums, placed)
+    if sums is None:
+        raise InputError("an update without a micro-batch: no rollout or demonstration carries loss")
+    state, metrics = update.apply(state, sums)
+    return state, {name: float(value) for name, value in jax.device_get(metrics).items()}
+
+
+def with_old_logprobs(update: Update, params: Params, batches: Iterable[MicroBatch]) -> list[MicroBatch]:
+    """The micro-batches with the clip centred on these weights: what several updates on one batch start from."""
+    return [
+        placed._replace(old_logprobs=update.logprobs(params, placed))
+        for placed in (place(batch, update.batch_sharding) for batch in batches)
+    ]
+
+
+def with_reference(update: Update, reference: Params, batches: Iterable[MicroBatch]) -> list[MicroBatch]:
+    """The micro-batches with the reference policy's log-probs, as a KL term needs them."""
+    return [
+        placed._replace(reference_logprobs=update.logprobs(reference, placed))
+        for placed in (place(batch, update.batch_sharding) for batch in batches)
+    ]
+
+
+def require_finite(metrics: Mapping[str, float], step: int) -> None:
+    """Raises WorkFailed if the step's loss or gradient was not finite; the state is still that of the step before."""
+    if not metrics["finite"]:
+        loss, norm = metrics["loss"], metrics["grad_norm"]
+        what = "loss" if not math.isfinite(loss) else "gradient norm"
+        raise WorkFailed(
+            f"step {step}: {what} is not finite (loss {loss:g}, gradient norm {norm:g}); the weights of step "
+            f"{step - 1} are kept: lower the learning rate or resume from the last checkpoint"
+        )
