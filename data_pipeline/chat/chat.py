@@ -6,7 +6,6 @@ demonstration is made by the very functions that an engine uses, piece by piece,
 the ledger of a policy that sampled the same turns.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from data_pipeline.chat import template
 from data_pipeline.chat.offers import Schemas, offered, system_parts
 from data_pipeline.errors import InputError
+from data_pipeline.jsontext import spaced_json
 from data_pipeline.tokenizers import Tokenizer
 from data_pipeline.words import Json, Resolved, Task, Tool, Turn
 
@@ -80,7 +80,7 @@ class Chat:
     def result_text(self, step: Resolved) -> str:
         """The JSON text of one result as the policy reads it."""
         content = None if step.result is None else step.result.content
-        return json.dumps(self.shorten(step) if self.shorten else content, ensure_ascii=False)
+        return spaced_json(self.shorten(step) if self.shorten else content)
 
     def turn(self, text: str) -> list[int]:
         """Ids of what an assistant wrote: marks are pieces here, as they are when a policy samples them."""

@@ -15,6 +15,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("store", "build"): ("tpu_orch.cli.store_build", "recorded responses into one store file"),
     ("store", "get"): ("tpu_orch.cli.store_get", "one recorded response"),
     ("store", "stats"): ("tpu_orch.cli.store_stats", "what is in a store"),
+    ("tokenizer", "train"): ("tpu_orch.cli.tokenizer_train", "a SentencePiece tokenizer from tasks and responses"),
     ("train",): ("tpu_orch.cli.train", "train a preset from tools to evaluated policy"),
 }
 

@@ -1,0 +1,30 @@
+"""The world's tokenizer: SentencePiece over its training texts, with scaffolding, tool names and id pieces as whole
+pieces.
+"""
+
+from collections.abc import Iterator
+
+from data_pipeline.chat.vocabulary import call_text, train_chat_tokenizer
+from data_pipeline.jsontext import spaced_json
+from data_pipeline.sandbox.ids import ID_PIECES
+from data_pipeline.sandbox.tasks import sandbox_tasks
+from data_pipeline.sandbox.world import World
+from data_pipeline.tokenizers import SentencePieceTokenizer
+from data_pipeline.words import ToolCall
+
+TASKS_PER_DEPTH = 400
+
+
+def train_sandbox_tokenizer(world: World, vocab_size: int = 1536, seed: int = 0) -> SentencePieceTokenizer:
+    """Trains on queries, calls and results of training tasks; the same world, size and seed give the same bytes."""
+    return train_chat_tokenizer(training_texts(world, seed), world.tools, vocab_size=vocab_size, pieces=ID_PIECES)
+
+
+def training_texts(world: World, seed: int) -> Iterator[str]:
+    """Queries of shallow tasks (they hold every word), and their calls and results as JSON."""
+    for task in sandbox_tasks(world, "train", (0, 1, 2, 3), TASKS_PER_DEPTH, seed):
+        yield task.query
+        for step in task.reference:
+            yield call_text(ToolCall(step.name, step.arguments))
+            relation = world.relations[step.name]
+            yield spaced_json({relation.field: world.value(relation, list(step.arguments.values()))})

@@ -1,0 +1,119 @@
+"""How goals are put into words: noun phrases inside one another, in a sentence of many forms.
+
+A wording of a tool is a pair (head, form): "the courier of ...", "the driver tied to ...". Of each tool's pairs, and
+of the sentences, one in six is kept for evaluation; every word of those is known from training, the pairing is not.
+Phrases name what is wanted, never the calls that find it.
+"""
+
+import random
+from collections.abc import Sequence
+
+from data_pipeline.sandbox.relations import Relation
+
+HELD_OUT_ONE_IN = 6
+
+# Where {x} is long these stay readable, whatever stands inside.
+_OPEN = (
+    "the {h} of {x}",
+    "the {h} for {x}",
+    "the {h} tied to {x}",
+    "the {h} linked to {x}",
+    "the {h} listed for {x}",
+    "the {h} recorded for {x}",
+    "the {h} behind {x}",
+    "the {h} known for {x}",
+    "the {h} belonging to {x}",
+    "the {h} assigned to {x}",
+    "the {h} under {x}",
+    "the {h} noted for {x}",
+)
+# Only around an id: nested they would be misread.
+_CLOSE = ("{x}'s {h}", "the {h} that {x} has")
+_PAIR = (
+    "the {h} of {x} and {y}",
+    "the {h} for {x} and {y}",
+    "the {h} between {x} and {y}",
+    "the {h} of {x} with {y}",
+    "the {h} linking {x} and {y}",
+    "the {h} joining {x} with {y}",
+    "the {h} that ties {x} to {y}",
+    "the {h} tied to {x} and {y}",
+    "the {h} shared by {x} and {y}",
+    "the {h} recorded for {x} and {y}",
+    "the {h} listed for {x} with {y}",
+    "the {h} noted for {x} and {y}",
+)
+# The second of a pair where it belongs to the first.
+_OWN = ("its {h}", "its own {h}", "the {h} it has")
+
+SENTENCES: tuple[str, ...] = (
+    "What is {x}?", "Which is {x}?", "Find {x}.", "Give me {x}.", "Tell me {x}.", "I need {x}.", "Show me {x}.",
+    "Look up {x}.", "Please find {x}.", "Please give me {x}.", "Please tell me {x}.", "Please look up {x}.",
+    "I want {x}.", "I want to know {x}.", "I need to know {x}.", "Can you find {x}?", "Can you tell me {x}?",
+    "Can you look up {x}?", "Could you find {x}?", "Could you give me {x}?", "Could you tell me {x}?", "Do you know {x}?",
+    "{X}?", "{X}, please.", "{X} is what I need.", "{X} is what I want to know.", "I am looking for {x}.",
+    "We need {x}.", "We want to know {x}.", "We are looking for {x}.", "Name {x}.", "Please name {x}.",
+    "Can you name {x}?", "Help me find {x}.", "Help me look up {x}.", "Please help me find {x}.", "Get me {x}.",
+    "Please get me {x}.", "Can you get me {x}?", "Could you get me {x}?", "Identify {x}.", "Please identify {x}.",
+    "Can you identify {x}?", "I would like {x}.", "I would like to know {x}.", "We would like to know {x}.",
+    "Do you have {x}?", "Let me know {x}.", "Please let me know {x}.", "Could you let me know {x}?",
+    "Somebody asks for {x}.", "I was asked for {x}.", "We were asked for {x}.", "My question is {x}.",
+    "My question: {x}?", "We are asked for {x}.",
+)  # fmt: skip
+FACTS: tuple[str, ...] = (
+    "{X} is {v}.", "Note that {x} is {v}.", "We know that {x} is {v}.", "I know that {x} is {v}.", "It is known that {x} is {v}.",
+    "As you know, {x} is {v}.", "I see that {x} is {v}.", "I was told that {x} is {v}.", "We were told that {x} is {v}.",
+    "Somebody says that {x} is {v}.", "Let it be known that {x} is {v}.", "Please note that {x} is {v}.",
+    "Please note: {x} is {v}.", "We see that {x} is {v}.", "You know that {x} is {v}.", "{X} is {v}, as you know.",
+    "{X} is {v}, as we know.", "{X} is {v}, I was told.", "{X} is {v}, we were told.", "{X} is {v}, somebody says.",
+    "Somebody told me that {x} is {v}.", "Somebody told us that {x} is {v}.", "As I see, {x} is {v}.", "As we know, {x} is {v}.",
+)  # fmt: skip
+
+
+def held_out(place: int) -> bool:
+    return place % HELD_OUT_ONE_IN == HELD_OUT_ONE_IN - 1
+
+
+def choices(texts: Sequence[str], *, training: bool, shift: int = 0) -> list[str]:
+    """The texts that a training task, or a held-out one, may use."""
+    return [text for place, text in enumerate(texts) if held_out(place + shift) != training]
+
+
+def wordings(relation: Relation, forms: Sequence[str], *, training: bool) -> list[tuple[str, str]]:
+    """The (head, form) pairs of a tool; the held-out ones are one in six, another set for each head, so no word is
+    held out.
+    """
+    return [
+        (head, form)
+        for number, head in enumerate(relation.heads)
+        for form in choices(forms, training=training, shift=number + len(relation.name))
+    ]
+
+
+def phrase(relation: Relation, arguments: Sequence[str], *, near: bool, training: bool, rng: random.Random) -> str:
+    """A noun phrase for the value of a relation.
+
+    arguments: phrases of its arguments. near: the first argument is an id.
+    """
+    forms = _PAIR if len(arguments) == 2 else (*_OPEN, *_CLOSE) if near else _OPEN
+    head, form = rng.choice(wordings(relation, forms, training=training))
+    return form.format(h=head, x=arguments[0], y=arguments[-1])
+
+
+def own_phrase(relation: Relation, rng: random.Random) -> str:
+    """A relation of what was just named: "its twin city"."""
+    return rng.choice(_OWN).format(h=rng.choice(relation.heads))
+
+
+def mention(kind: str, entity: str, rng: random.Random) -> str:
+    return rng.choice(("{k} {e}", "{k} {e}", "the {k} {e}")).format(k=kind, e=entity)
+
+
+def sentence(text: str, *, training: bool, rng: random.Random) -> str:
+    frame = rng.choice(choices(SENTENCES, training=training))
+    return frame.format(x=text, X=text[0].upper() + text[1:])
+
+
+def statement(text: str, value: str, *, training: bool, rng: random.Random) -> str:
+    frame = rng.choice(choices(FACTS, training=training))
+    return frame.format(x=text, X=text[0].upper() + text[1:], v=value)

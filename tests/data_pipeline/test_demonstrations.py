@@ -1,0 +1,60 @@
+"""Demonstrations: ids and mask of the replayed reference, and orders in which tools come evenly."""
+
+from collections import Counter
+
+import pytest
+
+from data_pipeline.backends import PythonBackend
+from data_pipeline.chat import Chat
+from data_pipeline.demonstrations import NO_CALL, balanced, demonstrations
+from data_pipeline.environment import Environment
+from data_pipeline.errors import InputError
+from data_pipeline.parsing.hermes import parse_message
+from data_pipeline.sandbox import make_world, sandbox_tasks
+from data_pipeline.tokenizers import ByteTokenizer
+from data_pipeline.words import ToolCall
+
+WORLD = make_world(seed=2, entities=100)
+ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
+CHAT = Chat(ByteTokenizer())
+TASKS = sandbox_tasks(WORLD, "train", (0, 1, 2, 3), 40)
+MADE = demonstrations(TASKS, ENVIRONMENT, CHAT)
+
+
+def test_what_is_sampled_is_the_reference_and_its_answer() -> None:
+    for task, made in zip(TASKS, MADE, strict=True):
+        text = CHAT.tokenizer.decode(made.tokens.ids[made.tokens.sampled])
+        attempts, parses = parse_message(text)
+        assert parses
+        assert attempts == tuple(ToolCall(step.name, step.arguments) for step in task.reference)
+        assert text.endswith("</answer><|im_end|>")
+        assert made.task_id == task.id
+        prompt = CHAT.prompt(task, WORLD.tools)
+        assert made.tokens.ids[: len(prompt)].tolist() == prompt
+        assert not made.tokens.sampled[: len(prompt)].any()
+
+
+def test_a_reference_that_fails_is_named() -> None:
+    step = TASKS[-1].reference[0]
+    broken = TASKS[-1]._replace(reference=(step._replace(arguments=dict.fromkeys(step.arguments, "A0N0")),))
+    with pytest.raises(InputError, match=rf"task {broken.id}: reference step 0 ends in error"):
+        demonstrations([broken], ENVIRONMENT, CHAT)
+
+
+def test_balanced_shows_every_tool_about_equally() -> None:
+    skewed = [item for item in MADE if len(item.tools) > 1] + [item for item in MADE if "shelf" in item.tools][:1]
+    skewed += [item for item in MADE if item.tools == (NO_CALL,)][:2]
+    plain = Counter(tool for item in skewed for tool in item.tools)
+    even = Counter(tool for item in balanced(skewed, 600, seed=0) for tool in item.tools)
+    assert set(even) == set(plain)
+    assert max(even.values()) / min(even.values()) < 0.6 * max(plain.values()) / min(plain.values())
+    assert even[NO_CALL] >= 0.5 * sum(even.values()) / len(even)
+
+
+def test_balanced_order_follows_from_the_seed() -> None:
+    def ids(seed: int, count: int = 50) -> list[str]:
+        return [item.task_id for item in balanced(MADE, count, seed)]
+
+    assert ids(0) == ids(0, 80)[:50]
+    assert ids(0) != ids(1)
+    assert balanced([], 5, seed=0) == []

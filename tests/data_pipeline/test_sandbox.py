@@ -1,0 +1,290 @@
+"""The built-in world: every task replays to its answer, held-out means held out, everything follows from the seed."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from data_pipeline.backends import PythonBackend, StoreBackend
+from data_pipeline.chat import Chat
+from data_pipeline.environment import Environment, replay
+from data_pipeline.errors import InputError
+from data_pipeline.formats import read_tasks, write_tasks
+from data_pipeline.parsing.hermes import answer_of
+from data_pipeline.paths import find_bound, parse_path
+from data_pipeline.sandbox import (
+    RELATIONS,
+    SPLITS,
+    make_world,
+    record_world,
+    sandbox_tasks,
+    train_sandbox_tokenizer,
+    wording,
+)
+from data_pipeline.sandbox.goals import compositions
+from data_pipeline.sandbox.ids import CAPACITY, ID_PATTERN, share_no_piece
+from data_pipeline.sandbox.relations import Number
+from data_pipeline.sandbox.wording import SENTENCES, choices
+from data_pipeline.schemas import problems
+from data_pipeline.store import Store
+from data_pipeline.words import ResultKind, Task, Tool, ToolCall
+
+DEPTHS = range(7)
+WORLD = make_world(seed=0)
+ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
+TASKS = {split: sandbox_tasks(WORLD, split, DEPTHS, 150) for split in SPLITS}
+EVERY_TASK = [task for tasks in TASKS.values() for task in tasks]
+IDS = re.compile("[A-M][0-9][N-Z][0-9]")
+
+
+def ids_of(task: Task) -> list[str]:
+    """Ids in query, arguments and answer, each once."""
+    values = [value for step in task.reference for value in step.arguments.values()]
+    return list(dict.fromkeys([*IDS.findall(task.query), *values, *IDS.findall(str(task.answer))]))
+
+
+def digest(tasks: list[Task]) -> str:
+    return hashlib.blake2b(repr(tasks).encode()).hexdigest()
+
+
+def test_every_task_replays_to_its_answer() -> None:
+    for task in EVERY_TASK:
+        rollout = replay(task, ENVIRONMENT)
+        assert len(rollout.steps) == len(task.reference) == task.calls
+        assert all(step.result is not None and step.result.ok for step in rollout.steps), task.id
+        assert answer_of(rollout.final_text) == (True, task.answer)
+        if rollout.steps:
+            (value,) = rollout.steps[-1].result.content.values()
+            assert value == task.answer
+
+
+def test_every_argument_is_in_the_query_or_comes_by_its_binding() -> None:
+    for task in EVERY_TASK:
+        contents = [step.result.content for step in replay(task, ENVIRONMENT).steps]
+        for place, step in enumerate(task.reference):
+            bound = {binding.argument: binding for binding in step.bindings}
+            assert sorted({binding.step for binding in step.bindings}) == list(step.depends_on)
+            assert all(parent < place for parent in step.depends_on)
+            for name, value in step.arguments.items():
+                if name in bound:
+                    assert find_bound(contents[bound[name].step], parse_path(bound[name].path)) == value
+                else:
+                    assert value in IDS.findall(task.query)
+        # Nothing is called whose result nobody uses.
+        assert {b.step for step in task.reference for b in step.bindings} == set(range(len(task.reference) - 1))
+
+
+def test_depth_zero_says_the_answer_and_deeper_queries_do_not() -> None:
+    for task in EVERY_TASK:
+        words = re.findall(r"[A-Za-z0-9]+", task.query)
+        assert (str(task.answer) in words) == (task.calls == 0), task.query
+        # Deeper queries name tools' nouns but neither tools nor anything found on the way.
+        assert not any(tool in task.query for tool in task.tools if "_" in tool)
+
+
+def test_no_two_ids_of_a_task_share_a_piece() -> None:
+    for task in EVERY_TASK:
+        assert share_no_piece(ids_of(task)), task.id
+
+
+def test_letters_beside_digits_are_ids_only() -> None:
+    for task in EVERY_TASK:
+        assert not re.search(r"[A-Za-z][0-9]|[0-9][A-Za-z]", IDS.sub("", task.query)), task.query
+
+
+def pairs_of(task: Task) -> set[tuple[str, str, str]]:
+    return {(s.name, b.argument, task.reference[b.step].name) for s in task.reference for b in s.bindings}
+
+
+def test_entities_wordings_and_compositions_are_held_out() -> None:
+    seen = {split: {i for task in tasks for i in ids_of(task)} for split, tasks in TASKS.items()}
+    assert not seen["train"] & (seen["dev"] | seen["test"])
+    assert not seen["dev"] & seen["test"]
+    trained_pairs = set().union(*map(pairs_of, TASKS["train"]))
+    trained_queries = {IDS.sub("ID", task.query) for task in TASKS["train"]}
+    for task in (*TASKS["dev"], *TASKS["test"]):
+        assert IDS.sub("ID", task.query) not in trained_queries
+        if task.calls >= 2:
+            assert pairs_of(task) - trained_pairs, task.id
+
+
+def test_held_out_queries_use_known_words_only() -> None:
+    def words(tasks: list[Task]) -> set[str]:
+        return {word.lower() for task in tasks for word in re.findall(r"[A-Za-z]+", IDS.sub("", task.query))}
+
+    train = sandbox_tasks(WORLD, "train", (0, 1, 2), 800)
+    assert not words(TASKS["test"]) - words(train)
+
+
+def test_training_has_many_wordings() -> None:
+    assert len(choices(SENTENCES, training=True)) >= 40
+    assert not set(choices(SENTENCES, training=True)) & set(choices(SENTENCES, training=False))
+    for relation in RELATIONS:
+        forms = wording._PAIR if len(relation.takes) == 2 else (*wording._OPEN, *wording._CLOSE)
+        training = wording.wordings(relation, forms, training=True)
+        evaluation = wording.wordings(relation, forms, training=False)
+        assert len(training) >= 40
+        assert len(evaluation) >= 6
+        assert not set(training) & set(evaluation)
+        assert {head for head, _ in training} == set(relation.heads)
+        assert {form for _, form in training} == set(forms)
+
+
+def test_heads_name_one_tool_each_once_the_arguments_are_known() -> None:
+    named = Counter((head, tuple(relation.takes.values())) for relation in RELATIONS for head in relation.heads)
+    assert max(named.values()) == 1
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_shallow_goals_hold_what_deep_ones_need(depth: int) -> None:
+    """Arguments from an earlier result than the last, from the query after calls, from two branches (RECIPES' fact)."""
+    tasks = sandbox_tasks(WORLD, "train", (depth,), 300)
+    steps = [(place, step) for task in tasks for place, step in enumerate(task.reference)]
+    late_query = sum(place == depth - 1 and 0 < len(step.bindings) < len(step.arguments) for place, step in steps)
+    earlier = sum(any(binding.step < place - 1 for binding in step.bindings) for place, step in steps)
+    branches = sum(len(step.depends_on) == 2 for _, step in steps)
+    assert late_query >= 0.3 * len(tasks)
+    if depth == 3:
+        assert earlier >= 0.2 * len(tasks)
+        assert branches >= 0.2 * len(tasks)
+
+
+def test_tools_are_balanced_and_two_argument_tools_well_represented() -> None:
+    tasks = sandbox_tasks(WORLD, "train", (1, 2, 3), 300)
+    used = Counter(step.name for task in tasks for step in task.reference)
+    assert len(used) == len(RELATIONS) >= 16
+    assert min(used.values()) >= 0.4 * sum(used.values()) / len(used)
+    two = {relation.name for relation in RELATIONS if len(relation.takes) == 2}
+    assert sum(used[name] for name in two) >= 0.25 * sum(used.values())
+
+
+def test_chain_depth_and_calls() -> None:
+    for task in EVERY_TASK:
+        assert (task.chain_depth == 0) == (task.calls == 0)
+        assert task.chain_depth <= task.calls
+    assert {task.chain_depth for task in EVERY_TASK} == set(DEPTHS)
+
+
+def test_the_first_tasks_do_not_depend_on_how_many_are_asked_for() -> None:
+    few, many = sandbox_tasks(WORLD, "train", (3,), 20), sandbox_tasks(WORLD, "train", (3,), 60)
+    assert few == many[:20]
+    assert sandbox_tasks(WORLD, "train", (3,), 20, seed=1) != few
+    assert len({task.query for task in many}) == len({task.id for task in many}) == 60
+
+
+def test_the_same_seed_gives_the_same_bytes_under_any_hash_seed() -> None:
+    code = (
+        "from test_sandbox import *; print(digest(sandbox_tasks(make_world(3), 'dev', range(5), 20)),"
+        "train_sandbox_tokenizer(make_world(3)).identity)"
+    )
+    outputs = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        outputs.add(run.stdout)
+    world = make_world(3)
+    here = f"{digest(sandbox_tasks(world, 'dev', range(5), 20))} {train_sandbox_tokenizer(world).identity}\n"
+    assert outputs == {here}
+
+
+def test_results_fit_the_schemas() -> None:
+    for relation in RELATIONS:
+        tool = WORLD.tools[relation.name]
+        arguments = {name: WORLD.pools["dev"][kind][0] for name, kind in relation.takes.items()}
+        content = WORLD.functions[relation.name](**arguments)
+        assert not problems(tool, arguments)
+        assert not problems(Tool("result", "", tool.returns), content)
+        if isinstance(relation.gives, Number):
+            assert relation.gives.low <= content[relation.field] <= relation.gives.high
+
+
+def test_wrong_arguments_become_typed_results() -> None:
+    session = ENVIRONMENT.session(EVERY_TASK[0])
+    courier, depot = WORLD.pools["train"]["courier"][0], WORLD.pools["train"]["depot"][0]
+    free = next(f"A0N{d}" for d in range(10) if f"A0N{d}" not in WORLD.places)
+    attempts = [
+        ToolCall("courier_team", {"courier": courier}),
+        ToolCall("courier_team", {"courier": depot}),
+        ToolCall("courier_team", {"courier": free}),
+        ToolCall("courier_team", {"courier": "nobody"}),
+        ToolCall("courier_team", {}),
+        ToolCall("courier_team", {"courier": courier, "depot": depot}),
+        ToolCall("courier_income", {"courier": courier}),
+    ]
+    kinds = [step.result.kind for step in session.resolve(attempts)]
+    invalid = ResultKind.INVALID_ARGUMENTS
+    assert kinds == [
+        ResultKind.OK,
+        ResultKind.ERROR,
+        ResultKind.ERROR,
+        invalid,
+        invalid,
+        invalid,
+        ResultKind.UNKNOWN_TOOL,
+    ]
+    (answer,) = session.resolve([attempts[1]])
+    assert answer.result.content == {"error": "no such courier", "id": depot}
+
+
+def test_the_store_answers_as_the_functions_do(tmp_path: Path) -> None:
+    world = make_world(5, entities=20)
+    tasks = sandbox_tasks(world, "train", DEPTHS, 10)
+    stats = record_world(world, tmp_path / "world.store", tasks)
+    assert stats.errors == 0
+    assert stats.records >= 20 * sum(len(relation.takes) == 1 for relation in RELATIONS)
+    store = Environment(world.tools, StoreBackend(Store.open(tmp_path / "world.store")))
+    functions = Environment(world.tools, PythonBackend(world.functions))
+    for task in tasks:
+        assert replay(task, store) == replay(task, functions)
+
+
+def test_tasks_survive_the_interchange_format(tmp_path: Path) -> None:
+    write_tasks(tmp_path / "tasks.jsonl", TASKS["dev"])
+    assert read_tasks(tmp_path / "tasks.jsonl") == TASKS["dev"]
+
+
+def test_episodes_are_short() -> None:
+    """In tokens: what a result adds to a prompt, and whole episodes by depth."""
+    tokenizer = train_sandbox_tokenizer(WORLD)
+    chat = Chat(tokenizer)
+    for split in ("train", "test"):
+        for task in TASKS[split]:
+            rollout = replay(task, ENVIRONMENT)
+            assert len(chat.prompt(task, WORLD.tools)) <= 60
+            assert len(chat.demonstration(task, WORLD.tools, rollout.turns).ids) <= 60 + 22 * task.calls
+            assert all(len(tokenizer.encode(chat.result_text(step))) <= 8 for step in rollout.steps)
+    id_tokens = [len(tokenizer.encode(entity)) for entity in WORLD.pools["test"]["city"]]
+    assert set(id_tokens) == {2}
+
+
+def test_worlds_differ_by_seed_and_refuse_what_cannot_be() -> None:
+    assert make_world(1).pools != WORLD.pools
+    assert all(re.match(ID_PATTERN, entity) for entity in WORLD.places)
+    assert len(WORLD.places) == 1000 * len({kind for r in RELATIONS for kind in r.takes.values()})
+    for entities in (0, 5, CAPACITY):
+        with pytest.raises(InputError, match="entities"):
+            make_world(0, entities)
+    with pytest.raises(InputError, match="split 'valid'"):
+        sandbox_tasks(WORLD, "valid", (1,), 1)
+    with pytest.raises(InputError, match="depths"):
+        sandbox_tasks(WORLD, "train", (-1,), 1)
+
+
+def test_every_tool_keeps_trained_compositions() -> None:
+    parts = compositions(RELATIONS, WORLD.seed)
+    assert (
+        0.15
+        <= len(parts.held_out)
+        / sum(len(parts.giving(kind)) for relation in RELATIONS for kind in relation.takes.values())
+        <= 0.45
+    )
+    for relation in RELATIONS:
+        for place, kind in enumerate(relation.takes.values()):
+            fed = [inner.name for inner in parts.giving(kind)]
+            held = {pair.inner for pair in parts.held_out if (pair.outer, pair.place) == (relation.name, place)}
+            assert set(fed) - held
