@@ -29,8 +29,10 @@ class Cut(NamedTuple):
 ALL = 1 << 30
 CUTS = (
     *(Cut(letters, ALL, ALL) for letters in (2000, 1000, 500, 300, 200)),
-    *(Cut(letters, items, ALL) for items in (50, 30, 20, 10, 5, 3, 2, 1) for letters in (200, 100)),
-    *(Cut(letters, 1, fields) for fields in (40, 20, 12, 8, 5, 3) for letters in (100, 50)),
+    *(Cut(200, items, ALL) for items in (50, 30, 20, 15, 10, 7, 5)),
+    *(Cut(100, items, ALL) for items in (5, 4, 3, 2, 1)),
+    *(Cut(100, 1, fields) for fields in (40, 30, 20, 15)),
+    *(Cut(50, 1, fields) for fields in (15, 12, 10, 8, 6, 5, 4, 3)),
     Cut(30, 1, 2),
     Cut(20, 0, 1),
     Cut(0, 0, 0),
