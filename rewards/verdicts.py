@@ -1,0 +1,45 @@
+"""What the host finds out about a rollout before any arithmetic: one verdict a call, one row of features a rollout."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from data_pipeline.words import JsonObject, Resolved
+
+
+class CallVerdict(NamedTuple):
+    """One attempt at a call, judged."""
+
+    name: str | None
+    """Tool that was called; None for text that should have been a call and is none."""
+    step: int | None
+    """Step of the reference that the call stands for, where a reward compares with one."""
+    result: str | None
+    """Kind of result that the environment recorded; None where the rollout ended before."""
+    levels: Mapping[str, float]
+    """Share in [0, 1] that each level of the reward gives to this call."""
+    why: tuple[str, ...] = ()
+    """One short line for everything that was not right."""
+
+    def row(self) -> JsonObject:
+        """The interchange form."""
+        return {**self._asdict(), "levels": dict(self.levels), "why": list(self.why)}
+
+
+class Verdict(NamedTuple):
+    """One rollout, judged."""
+
+    features: Any
+    """The reward's own row of counts; its `batch` pads rows into arrays."""
+    calls: tuple[CallVerdict, ...]
+    why: tuple[str, ...] = ()
+    """What was not right about the rollout as a whole (its format, its answer)."""
+
+
+def kind_of(step: Resolved) -> str | None:
+    return None if step.result is None else step.result.kind.value
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """A value as people read it in a verdict, cut."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
