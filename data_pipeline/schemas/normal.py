@@ -9,9 +9,12 @@ Two values are the same if their normal forms are, type by type. Exactly four di
 
 import unicodedata
 from collections.abc import Callable
+from math import isfinite
 from typing import NamedTuple
 
-from data_pipeline.jsontext import write_json_sorted
+import orjson
+
+from data_pipeline.jsontext import JsonError, write_json_sorted
 from data_pipeline.schemas.remembered import Remembered
 from data_pipeline.schemas.wellformed import follow
 from data_pipeline.words.json import Json, JsonObject
@@ -27,7 +30,7 @@ class Form(NamedTuple):
     defaults: JsonObject | None = None
     """Defaults of properties, in normal form."""
     other: "Form | None" = None
-    """Properties that are not named."""
+    """Properties that are not named; None as `ANY`."""
     prefix: tuple["Form", ...] = ()
     items: "Form | None" = None
 
@@ -37,33 +40,38 @@ _DEEPEST = 8
 """Recursive schemas are unrolled this far; deeper down values are compared as they are written."""
 
 
-def normal(value: Json, form: Form = ANY) -> Json:
-    """The normal form of a value. Values nest at most as deep as `jsontext.MAX_DEPTH`."""
+def normal(value: Json, form: Form | None = None) -> Json:
+    """The normal form of a value that nests at most as deep as `jsontext.MAX_DEPTH`. Raises `JsonError` for NaN."""
     kind = type(value)
     if kind is str:
         return value if value.isascii() else unicodedata.normalize("NFC", value)
     if kind is float:
-        if form.number and value.is_integer():
+        if not isfinite(value):
+            raise JsonError("holds NaN or Infinity, which JSON has no word for")
+        if form is not None and form.number and value.is_integer():
             return int(value)
         return value if value else 0.0
     if kind is dict:
-        return _normal_object(value, form)
+        return _normal_object(value, form or ANY)
     if kind is list:
+        if form is None or (form.items is None and not form.prefix):
+            return [normal(item) for item in value]
         named = len(form.prefix)
-        rest = form.items or ANY
-        return [normal(item, form.prefix[at] if at < named else rest) for at, item in enumerate(value)]
+        return [normal(item, form.prefix[at] if at < named else form.items) for at, item in enumerate(value)]
     return value
 
 
 def _normal_object(value: JsonObject, form: Form) -> JsonObject:
-    properties, other, defaults = form.properties or {}, form.other or ANY, form.defaults
+    properties, defaults = form.properties, form.defaults
     made = {}
     for key, item in value.items():
-        settled = normal(item, properties.get(key, other))
-        if defaults is not None and key in defaults and same(settled, defaults[key]):
+        kind = type(item)
+        if not (kind is int or (kind is str and item.isascii())):  # those are in normal form already
+            item = normal(item, properties.get(key, form.other) if properties else form.other)
+        if defaults is not None and key in defaults and same(item, defaults[key]):
             continue
-        made[key] = settled
-    if all(key.isascii() for key in made):
+        made[key] = item
+    if "".join(made).isascii():
         return made
     composed = {unicodedata.normalize("NFC", key): item for key, item in made.items()}
     return composed if len(composed) == len(made) else made
@@ -94,7 +102,12 @@ def canonical(arguments: JsonObject, tool: Tool | None = None) -> bytes:
 
     Without a tool nothing is typed by a schema.
     """
-    return write_json_sorted(normal(arguments, ANY if tool is None else form_of(tool.parameters)))
+    settled = normal(arguments, ANY if tool is None else form_of(tool.parameters))
+    try:
+        # Nearly always enough: `normal` has met every number, and refused those that this writer would turn into null.
+        return orjson.dumps(settled, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return write_json_sorted(settled)
 
 
 def form_of(schema: Json) -> Form:

@@ -27,6 +27,7 @@ class _Reader(NamedTuple):
 
     process: int
     connection: sqlite3.Connection
+    cursor: sqlite3.Cursor
     unpacker: Unpacker
 
 
@@ -74,7 +75,7 @@ class Store:
         reader = self._reader()
         try:
             for key in keys:
-                row = reader.connection.execute(_SELECT, (key,)).fetchone()
+                row = reader.cursor.execute(_SELECT, (key,)).fetchone()
                 if row is not None:
                     return reader.unpacker.unpack(row[0])
             return None
@@ -99,6 +100,7 @@ class Store:
     def _reader(self) -> _Reader:
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None or reader.process != os.getpid():
-            reader = _Reader(os.getpid(), connect_for_reading(self.path), Unpacker(self._meta.dictionary))
+            connection = connect_for_reading(self.path)
+            reader = _Reader(os.getpid(), connection, connection.cursor(), Unpacker(self._meta.dictionary))
             self._local.reader = reader
         return reader

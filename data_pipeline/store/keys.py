@@ -6,6 +6,7 @@ looks at the very fields that the tool's records have: all of them first, then f
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from data_pipeline.formats.responses import Recorded
 from data_pipeline.jsontext import write_json, write_json_sorted
@@ -16,6 +17,7 @@ from data_pipeline.words.tools import Tool
 ContextFields = dict[str, list[tuple[str, ...]]]
 """For each tool with contexts: the sets of fields that its records' contexts have, largest first."""
 
+_EMPTY = hashlib.blake2b(digest_size=16, person=b"tpu-orch/store")
 _NONE: list[tuple[str, ...]] = [()]
 
 
@@ -26,12 +28,19 @@ def record_key(name: str, arguments: JsonObject, context: JsonObject | None, too
 
 def call_bytes(name: str, arguments: JsonObject, tool: Tool | None) -> bytes:
     """What a key is made of, without the context."""
-    return write_json(name) + b"\0" + canonical(arguments, tool) + b"\0"
+    return b"%b\0%b\0" % (_name(name), canonical(arguments, tool))
+
+
+@lru_cache(maxsize=10_000)
+def _name(name: str) -> bytes:
+    return write_json(name)
 
 
 def _key(call: bytes, context: JsonObject | None) -> bytes:
     hidden = write_json_sorted(normal(context, ANY)) if context else b""
-    return hashlib.blake2b(call + hidden, digest_size=16, person=b"tpu-orch/store").digest()
+    digest = _EMPTY.copy()
+    digest.update(call + hidden)
+    return digest.digest()
 
 
 def context_fields(records: Iterable[Recorded]) -> ContextFields:
