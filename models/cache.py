@@ -47,7 +47,7 @@ def append(
     lengths: Int[Array, "R"],
     counts: Int[Array, "R"],
 ) -> Array:
-    """`stored` [L, B, S, K, H] with `new` [R, T, K, H] in one layer's rows first..first+R: counts[r] tokens from lengths[r] on."""
+    """`stored` [L, B, S, K, H] with `new` [R, T, K, H] in one layer's rows first..first+R, counts[r] tokens from lengths[r]."""
     rows, length = new.shape[:2]
     token = jnp.arange(length)
     # A slot past the end is dropped by the scatter: that is where tokens beyond a row's count go.

@@ -19,7 +19,8 @@ from models.config import ModelConfig
 from models.norms import rms_norm
 from models.parameters import Parameters
 from models.rotary import rotate, rotation, schedule
-from models.sharding import constrain
+from models.sharding import constrain, gathered
+from models.table import parameter_table
 
 Params = dict[str, Any]
 """group -> name -> array, as `models.table` lists them"""
@@ -69,16 +70,18 @@ def hidden(
 
 def embed(config: ModelConfig, params: Params, ids: Int[Array, "B T"]) -> Float[Array, "B T D"]:
     """The residual stream before the first block."""
-    x = params["embedding"]["table"].astype(config.dtype)[ids]
-    return constrain(x, "batch", "sequence", "width")
+    return constrain(_table(config, params)[ids], "batch", "sequence", "width")
+
+
+def _table(config: ModelConfig, params: Params) -> Float[Array, "V D"]:
+    return constrain(params["embedding"]["table"].astype(config.dtype), "vocab", "width")
 
 
 def logits(config: ModelConfig, params: Params, x: Float[Array, "*shape D"]) -> Float[Array, "*shape V"]:
     """Scores of every token of the vocabulary, float32, from the output of `hidden`."""
     if config.tied_embeddings:
-        table = params["embedding"]["table"].astype(config.dtype)
-        return jnp.einsum("...d,vd->...v", x, table, preferred_element_type=jnp.float32)
-    head = params["final"]["head"].astype(config.dtype)
+        return jnp.einsum("...d,vd->...v", x, _table(config, params), preferred_element_type=jnp.float32)
+    head = constrain(params["final"]["head"].astype(config.dtype), "width", "vocab")
     return jnp.einsum("...d,dv->...v", x, head, preferred_element_type=jnp.float32)
 
 
@@ -91,15 +94,19 @@ def block(
     attend: Callable[[Array, Array, Array], tuple[Array, Any]],
 ) -> tuple[Float[Array, "B T D"], Any]:
     """One layer: x plus attention, plus MLP, each on its normed input; and whatever `attend` gives beside its output."""
-    weights = {
-        name: weight if name.endswith("norm") else weight.astype(config.dtype) for name, weight in weights.items()
-    }
+    weights = ready(config, weights)
     normed = rms_norm(x, weights["attention_norm"], config.norm_eps)
     mixed, extra = attend(*projections(config, weights, varying, normed, positions))
     x = x + jnp.einsum("btnh,nhd->btd", mixed, weights["o"])
     normed = rms_norm(x, weights["mlp_norm"], config.norm_eps)
     x = x + gated_mlp(weights, normed)
     return constrain(x, "batch", "sequence", "width"), extra
+
+
+def ready(config: ModelConfig, weights: dict[str, Array]) -> dict[str, Array]:
+    """One layer's weights as the block uses them: in the compute type, gathered along their width; norms stay as stored."""
+    axes = {name: gathered(spec.axes[1:]) for name, spec in parameter_table(config)["layers"].items()}
+    return {n: w if n.endswith("norm") else constrain(w.astype(config.dtype), *axes[n]) for n, w in weights.items()}
 
 
 def projections(

@@ -119,15 +119,24 @@ def batch_sharding(mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> 
     return NamedSharding(mesh, PartitionSpec(over or None))
 
 
+def gathered(axes: Sequence[str]) -> tuple[str, ...]:
+    """The axes of a weight where it is used: whole along its width, whatever pieces it is stored in."""
+    return tuple("width" if axis == "embed" else axis for axis in axes)
+
+
 def constrain(x: jax.Array, *axes: str) -> jax.Array:
     """Pins the sharding of an activation inside `jax.jit` under `jax.set_mesh`; without a mesh, x itself.
 
     An axis that its mesh axes do not divide stays as the compiler likes it: activations may be odd, weights may not.
     """
     mesh_shape = jax.sharding.get_abstract_mesh().shape
-    parts = []
+    if all(size == 1 for size in mesh_shape.values()):
+        return x
+    parts: list[Any] = []
     for axis, size in zip(axes, x.shape, strict=True):
         over = tuple(name for name in RULES[axis] if mesh_shape.get(name, 1) > 1)
-        divides = over and size % math.prod(mesh_shape[name] for name in over) == 0
-        parts.append(over if divides else PartitionSpec.UNCONSTRAINED if over else None)
-    return jax.lax.with_sharding_constraint(x, PartitionSpec(*parts)) if any(parts) else x
+        if size % math.prod(mesh_shape[name] for name in over) == 0:
+            parts.append(over or None)
+        else:
+            parts.append(None if axis in REPLICATED_IF_INDIVISIBLE else PartitionSpec.UNCONSTRAINED)
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(*parts))
