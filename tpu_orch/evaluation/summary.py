@@ -20,8 +20,8 @@ def summarise(
       accuracy: mean over the depths >= 1 that were asked, each counting alike, so that deep tasks weigh as much as shallow
       ones; by_depth, interval_by_depth (95 %), tasks_by_depth, reward_by_depth; tasks, reward; results and stops: counts.
     """
-    depths = sorted({task.chain_depth for task in tasks})
-    rows = {depth: [place for place, task in enumerate(tasks) if task.chain_depth == depth] for depth in depths}
+    depths = sorted({task.calls for task in tasks})
+    rows = {depth: [place for place, task in enumerate(tasks) if task.calls == depth] for depth in depths}
     right = {depth: sum(solved[place] for place in places) for depth, places in rows.items()}
     by_depth = {str(depth): right[depth] / len(rows[depth]) for depth in depths}
     deep = [by_depth[str(depth)] for depth in depths if depth >= 1] or list(by_depth.values())

@@ -1,5 +1,7 @@
 """What a run works on: tools and their recorded answers, tasks, demonstrations, the chat. Presets make it from their data."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,3 +22,11 @@ class Material(NamedTuple):
     """What accuracy is measured on."""
     identity: Mapping[str, str]
     """Digests of store, tokenizer and tasks: a run refuses to go on with other material."""
+
+
+def task_digest(tasks: Sequence[Task]) -> str:
+    """A digest of tasks in their order: what a resumed run must find again."""
+    digest = hashlib.blake2b(digest_size=16)
+    for task in tasks:
+        digest.update(json.dumps(task, sort_keys=True, ensure_ascii=True).encode())
+    return digest.hexdigest()

@@ -76,7 +76,7 @@ def reinforce_step(
     per_rollout = [task for task in tasks for _ in range(options.group)]
     rollouts = sample(run, state, per_rollout, step)
     marks.append(time.perf_counter())
-    scores = score(rollouts, per_rollout, run.material.tools, run.reward)
+    scores = score(rollouts, {task.id: task for task in tasks}, run.material.tools, run.reward)
     rewards = np.array([one.reward for one in scores], np.float32)
     marks.append(time.perf_counter())
     groups = np.repeat(np.arange(len(tasks)), options.group)
@@ -86,7 +86,7 @@ def reinforce_step(
     marks.append(time.perf_counter())
     earned: dict[int, list[float]] = {}
     for task, reward in zip(per_rollout, rewards, strict=True):
-        earned.setdefault(task.chain_depth, []).append(float(reward))
+        earned.setdefault(task.calls, []).append(float(reward))
     statistics = run.engine.statistics
     names = (
         "loss",

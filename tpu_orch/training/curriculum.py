@@ -15,14 +15,14 @@ MEMORY = 0.8  # share of the moving mean that a step keeps
 
 
 class Curriculum(NamedTuple):
-    """Moving mean reward by level (the task's chain depth). Plain numbers, so that a checkpoint holds it exactly."""
+    """Moving mean reward by level (calls that the task needs). Plain numbers, so that a checkpoint holds it exactly."""
 
     success: dict[int, float]
 
 
 def start(tasks: Sequence[Task]) -> Curriculum:
     """Every level at one half."""
-    return Curriculum({level: 0.5 for level in sorted({task.chain_depth for task in tasks})})
+    return Curriculum({level: 0.5 for level in sorted({task.calls for task in tasks})})
 
 
 def choose(curriculum: Curriculum, tasks: Sequence[Task], number: int, seed: Sequence[int]) -> list[Task]:
@@ -37,7 +37,7 @@ def choose(curriculum: Curriculum, tasks: Sequence[Task], number: int, seed: Seq
     rng = np.random.default_rng(list(seed))
     by_level: dict[int, list[Task]] = {}
     for task in tasks:
-        by_level.setdefault(task.chain_depth, []).append(task)
+        by_level.setdefault(task.calls, []).append(task)
     chosen: list[Task] = []
     while len(chosen) < number and by_level:
         levels = sorted(by_level)

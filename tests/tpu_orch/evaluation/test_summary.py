@@ -22,7 +22,7 @@ def test_nothing_tried_says_nothing() -> None:
 
 def test_depths_weigh_alike_and_depth_0_stands_apart() -> None:
     def task(depth: int) -> Task:
-        return Task(id=f"d{depth}", query="", tools=(), reference=(), chain_depth=depth)
+        return Task(id=f"d{depth}", query="", tools=(), reference=(), calls=depth)
 
     malformed = Resolved(Malformed("", "empty"), ToolResult(ResultKind.MALFORMED, {}))
     tasks = [task(0), task(1), task(1), task(1), task(3)]

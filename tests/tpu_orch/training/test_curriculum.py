@@ -6,7 +6,7 @@ from data_pipeline.words import Task
 from tpu_orch.training.curriculum import Curriculum, choose, learn, start
 
 TASKS = [
-    Task(id=f"{depth}-{n}", query="", tools=(), reference=(), chain_depth=depth)
+    Task(id=f"{depth}-{n}", query="", tools=(), reference=(), calls=depth)
     for depth in (1, 2, 3)
     for n in range(40)
 ]
@@ -14,7 +14,7 @@ TASKS = [
 
 def test_levels_in_between_are_drawn_most_and_none_is_forgotten() -> None:
     curriculum = Curriculum({1: 1.0, 2: 0.4, 3: 0.0})
-    drawn = Counter(task.chain_depth for step in range(60) for task in choose(curriculum, TASKS, 10, (0, step)))
+    drawn = Counter(task.calls for step in range(60) for task in choose(curriculum, TASKS, 10, (0, step)))
     assert drawn[2] > drawn[3] > drawn[1] > 0
 
 

@@ -1,0 +1,117 @@
+"""Everything that a run compiles and keeps, made from its configuration and material."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from data_pipeline.errors import InputError
+from models.config import ModelConfig
+from models.sharding import batch_sharding, make_mesh, param_shardings
+from rewards.scoring import find_reward
+from tpu_orch.config import RunConfig
+from tpu_orch.engine import Engine, decoder_policy
+from tpu_orch.trainer.material import Material
+from tpu_orch.trainer.steps import Run
+from tpu_orch.training.batch import Shape, shapes
+from tpu_orch.training.learner import decoder_learner
+from tpu_orch.training.objective import Objective
+from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimizer
+from tpu_orch.training.state import TrainState, abstract_state, create_state, state_shardings, with_shardings
+from tpu_orch.training.update import make_update
+
+MICRO_TOKENS = 16_384  # tokens of a micro-batch: bounds the memory of an update's forward and backward pass
+BUCKETS = 4  # lengths that a micro-batch may have: each is compiled once
+RISE = 0.05  # share of the warm-up's steps over which its learning rate rises
+
+
+class Built(NamedTuple):
+    run: Run
+    abstract: TrainState
+    """Shapes, types and shardings of the train state: what a checkpoint is loaded into."""
+    create: Callable[[], TrainState]
+    """The state of step 0."""
+    restart: Callable[[TrainState], TrainState]
+    """The state with a fresh optimiser: how reinforcement learning begins."""
+
+
+def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
+    """The decoder of the run."""
+    model = config.model
+    return ModelConfig(
+        vocab_size=vocab_size,
+        d_model=model.d_model,
+        layers=model.layers,
+        heads=model.heads,
+        kv_heads=model.kv_heads,
+        head_dim=model.head_dim,
+        d_ff=model.d_ff,
+        rope_theta=model.rope_theta,
+    )
+
+
+def run_mesh(config: RunConfig) -> jax.sharding.Mesh:
+    """The mesh over this run's devices."""
+    options = config.mesh
+    return make_mesh({"data": options.data, "fsdp": options.fsdp, "model": options.model})
+
+
+def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
+    """Of the warm-up and of reinforcement learning."""
+    warmup, trainer = config.warmup, config.trainer
+    rise = round(RISE * warmup.steps)
+    first = OptimizerConfig(learning_rate=warmup.learning_rate, schedule="cosine", warmup_steps=rise)
+    second = OptimizerConfig(learning_rate=trainer.learning_rate, schedule="cosine")
+    return make_optimizer(first, max(warmup.steps, 1)), make_optimizer(second, max(trainer.steps * trainer.epochs, 1))
+
+
+def bucket_shapes(capacity: int, multiple: int) -> tuple[Shape, ...]:
+    """Micro-batch shapes for sequences up to the engine's capacity."""
+    lengths = [-(-capacity * part // (BUCKETS * 64)) * 64 for part in range(1, BUCKETS + 1)]
+    return shapes(lengths, tokens=MICRO_TOKENS, multiple=multiple)
+
+
+def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_visit: Callable[[], None]) -> Built:
+    """Raises InputError (or the models' own) where configuration, mesh and material do not fit together."""
+    if config.trainer.replay and not material.demonstrations:
+        raise InputError("trainer.replay needs demonstrations, and there are none: set --trainer.replay 0")
+    decoder = model_config(config, material.chat.tokenizer.vocab_size)
+    learner = decoder_learner(decoder)
+    first, second = optimizers(config)
+    objective = Objective(
+        deviation=config.trainer.divide_by_std,
+        clip_low=config.trainer.clip_low,
+        clip_high=config.trainer.clip_high,
+        kl_weight=config.trainer.kl,
+    )
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    abstract = abstract_state(learner.init, first.transform)
+    shardings = state_shardings(abstract, first.transform, param_shardings(decoder, mesh), everywhere)
+    rows = batch_sharding(mesh)
+    devices = mesh.shape["data"] * mesh.shape["fsdp"]
+    updates = [
+        make_update(learner, optimizer, objective, shardings=shardings, batch_sharding=rows)
+        for optimizer in (first, second)
+    ]
+    run = Run(
+        config=config,
+        material=material,
+        reward=find_reward(config.reward),
+        engine=Engine(decoder_policy(decoder, mesh), material.chat, config.engine),
+        warmup=updates[0],
+        reinforce=updates[1],
+        objective=objective,
+        shapes=bucket_shapes(config.engine.capacity, devices),
+        on_visit=on_visit,
+    )
+    restart = jax.jit(
+        lambda state: state._replace(opt_state=second.transform.init(state.params)),
+        donate_argnums=0,
+        out_shardings=shardings,
+    )
+    return Built(
+        run,
+        with_shardings(abstract, shardings),
+        lambda: create_state(learner.init, first.transform, config.seed, shardings),
+        restart,
+    )
