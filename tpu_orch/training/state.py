@@ -1,6 +1,6 @@
 """The train state: abstract first, then its shardings, then made in place by one jitted program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -92,3 +92,13 @@ def create_state(
         return init_state(init(jax.random.key(seed)), transform, seed)
 
     return jax.jit(make, out_shardings=shardings)(jnp.uint32(seed))
+
+
+def state_parts(state: TrainState) -> dict[str, Any]:
+    """The state as a checkpoint's parts: the weights apart, so that evaluation and export read them alone."""
+    return {"params": state.params, "training": {"step": state.step, "opt_state": state.opt_state, "key": state.key}}
+
+
+def state_from_parts(parts: Mapping[str, Any]) -> TrainState:
+    """The state back from `state_parts`."""
+    return TrainState(params=parts["params"], **parts["training"])

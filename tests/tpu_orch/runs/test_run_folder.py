@@ -1,0 +1,118 @@
+"""A run folder: locked, of one configuration; metrics cut back to a position; SIGTERM as a flag."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_pipeline.errors import InputError
+from tpu_orch.runs.files import write_json, write_whole
+from tpu_orch.runs.folder import differences, open_run
+from tpu_orch.runs.metrics import MetricsFile, read_metrics
+from tpu_orch.runs.processes import any_process, barrier, first_process, from_first
+from tpu_orch.runs.stop import StopFlag
+
+CONFIG = {"preset": "sandbox", "trainer": {"steps": 12, "group": 16}, "seed": 0}
+
+
+def test_a_second_process_is_refused_and_told_who_runs(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tpu_orch.runs.folder import open_run\n"
+        "with open_run(Path(sys.argv[1]), {}): pass"
+    )
+    with open_run(tmp_path, {}):
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+        assert f"process {os.getpid()} is running in it" in done.stderr
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
+
+
+def test_the_lock_goes_with_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), open_run(tmp_path, CONFIG):
+        raise KeyError
+    with open_run(tmp_path, CONFIG) as folder:
+        assert json.loads((folder / "config.json").read_text()) == CONFIG
+
+
+def test_another_configuration_is_refused_unless_told(tmp_path: Path) -> None:
+    with open_run(tmp_path, CONFIG):
+        pass
+    other = {**CONFIG, "trainer": {"steps": 50, "group": 8}}
+    with (
+        pytest.raises(InputError, match=r"trainer\.group was 16 and is 8; trainer\.steps was 12 and is 50"),
+        open_run(tmp_path, other),
+    ):
+        pass
+    with (
+        pytest.raises(InputError, match=r"configuration: trainer\.group was 16 and is 8$"),
+        open_run(tmp_path, other, may_differ=["trainer.steps"]),
+    ):
+        pass
+    with open_run(tmp_path, other, may_differ=["trainer"]):
+        pass
+    with open_run(tmp_path, {"seed": 1}, adopt=True):
+        pass
+    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+
+
+def test_differences_tell_types_and_absence_apart() -> None:
+    found = differences({"a": 1, "b": {"c": [1, 2]}, "d": True}, {"a": 1.0, "b": {"c": [1, 2]}, "d": 1, "e": None})
+    assert [name for name, _ in found] == ["a", "d"]
+    assert differences({"b": {"c": 1}}, {"b": 3}) == [("b", 'b was {"c": 1} and is 3')]
+
+
+def test_metrics_are_cut_back_and_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with MetricsFile(path) as metrics:
+        metrics.append({"step": 1, "loss": 0.1})
+        kept = metrics.sync()
+        metrics.append({"step": 2, "loss": 0.2})
+    with path.open("ab") as stream:
+        stream.write(b'{"step": 3, "lo')  # a kill in the middle of a row
+    assert [row["step"] for row in read_metrics(path)] == [1, 2]
+    with MetricsFile(path, kept) as metrics:
+        metrics.append({"step": 2, "loss": float("nan"), "by": {"depth": float("inf")}})
+        assert metrics.position == path.stat().st_size
+    assert read_metrics(path) == [{"step": 1, "loss": 0.1}, {"step": 2, "loss": None, "by": {"depth": None}}]
+
+
+def test_lost_metrics_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="0 bytes, but the checkpoint counts 7"):
+        MetricsFile(tmp_path / "metrics.jsonl", 7)
+    (tmp_path / "bad.jsonl").write_text('{"a": 1}\nnonsense\n')
+    with pytest.raises(InputError, match=r"bad.jsonl:2: not JSON"):
+        read_metrics(tmp_path / "bad.jsonl")
+
+
+def test_other_processes_write_nothing(tmp_path: Path) -> None:
+    with MetricsFile(tmp_path / "metrics.jsonl", 5, writes=False) as metrics:
+        metrics.append({"step": 1})
+        assert metrics.sync() == 5
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_are_whole(tmp_path: Path) -> None:
+    write_json(tmp_path / "summary.json", {"a": "é"})
+    write_whole(tmp_path / "summary.json", b"new")
+    assert (tmp_path / "summary.json").read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "summary.json", float("nan"))
+    assert (tmp_path / "summary.json").read_bytes() == b"new"
+
+
+def test_sigterm_sets_the_flag_and_the_old_handler_comes_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with StopFlag() as stop:
+        assert not stop.requested and not stop.agreed()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested and stop.agreed()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_one_process_agrees_with_itself() -> None:
+    assert first_process() and from_first(7) == 7 and from_first(None) is None
+    assert any_process(True) and not any_process(False)
+    barrier("alone")

@@ -1,0 +1,262 @@
+"""A run's folder of checkpoints: saved in the background, verified before use, the last few and the best kept.
+
+A checkpoint is a mapping of parts (`params`, `training`), each a tree of arrays, plus a JSON object of host-side state. Orbax
+writes the arrays while training goes on; a thread then digests the files and writes the manifest (see `manifest`), and only
+that makes the step a checkpoint. What a kill leaves half-written is removed at the next start. All calls come from one thread.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from orbax.checkpoint import v1 as ocp
+
+from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.words import JsonObject
+from tpu_orch.checkpoints import manifest as manifests
+from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
+from tpu_orch.runs.processes import barrier, first_process, from_first
+
+Parts = Mapping[str, Any]
+
+
+class Loaded(NamedTuple):
+    """A checkpoint in memory."""
+
+    step: int
+    parts: dict[str, Any]
+    extra: JsonObject
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+      directory: `checkpoints/` of the run folder; made if absent. All processes see the same one.
+      keep: how many of the newest to keep.
+      keep_best: also keep the one with the highest score.
+      warn: told, in one line, about each damaged checkpoint that is passed over.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        keep: int = 2,
+        keep_best: bool = False,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        if keep < 1:
+            raise InputError(f"checkpoint.keep is {keep}: at least one checkpoint must stay")
+        self._directory, self._keep, self._keep_best, self._warn = directory.absolute(), keep, keep_best, warn
+        if first_process():
+            self._directory.mkdir(parents=True, exist_ok=True)
+            _sweep(self._directory)
+        barrier("checkpoints swept")
+        save_always = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
+        self._orbax = ocp.training.Checkpointer(
+            self._directory, save_decision_policy=save_always, cleanup_tmp_directories=True
+        )
+        self._scores = _scores(self._directory)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: tuple[int, float | None, Future[None]] | None = None
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Steps that have a manifest, in order."""
+        return tuple(sorted(self._scores))
+
+    def save(self, step: int, parts: Parts, extra: JsonObject, score: float | None = None) -> None:
+        """Starts saving and returns once the arrays may be changed or donated; waits for the save before, if any.
+
+        A checkpoint of the same step is replaced. The space needed is checked before the first save.
+
+        Args:
+          extra: JSON; taken as it is now.
+          score: the higher the better, for `keep_best`.
+        Raises:
+          WorkFailed: no room, or this save or the one before could not be written.
+        """
+        self.wait()
+        flat = {part: manifests.flatten(tree) for part, tree in parts.items()}
+        shapes = manifests.shapes_of(flat)
+        if not self._scores and first_process():
+            self._require_space(stored_bytes(shapes))
+        copied = json.loads(json.dumps(extra, allow_nan=False))
+        if step in self._scores:
+            self._forget(step)
+        try:
+            response = self._orbax.save_checkpointables_async(step, flat, overwrite=True)
+        except Exception as error:
+            raise _not_written(step, self._directory, error) from error
+        draft = Manifest(step, {}, shapes, copied, score)
+        self._pending = (step, score, self._thread.submit(_commit, response, self._directory / str(step), draft))
+
+    def wait(self) -> None:
+        """Returns when the save under way is a checkpoint (or fails with WorkFailed), and drops those beyond `keep`."""
+        if self._pending is None:
+            return
+        (step, score, future), self._pending = self._pending, None
+        try:
+            future.result()
+        except Exception as error:
+            raise _not_written(step, self._directory, error) from error
+        barrier(f"checkpoint {step} committed")
+        self._scores[step] = score
+        for old in self._superseded():
+            self._forget(old)
+            self._orbax.delete(old)
+
+    def load(self, abstract: Parts) -> Loaded | None:
+        """The newest checkpoint that verifies, or None where none was ever saved.
+
+        Args:
+          abstract: parts as trees of `jax.ShapeDtypeStruct`, with shardings where the arrays are to lie.
+        Raises:
+          CheckpointError: the newest intact one does not fit `abstract`, or there are checkpoints and all are damaged.
+        """
+        self.wait()
+        step = from_first(self._newest_intact() if first_process() else None)
+        self._scores = _scores(self._directory)
+        self._orbax.reload()
+        if step is None:
+            return None
+        folder = self._directory / str(step)
+        return Loaded(step, load_parts(folder, abstract), manifests.read(folder).extra)
+
+    def close(self) -> None:
+        """Waits for the save under way and releases threads."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+            self._orbax.close()
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _newest_intact(self) -> int | None:
+        """Verifies from the newest on; damaged ones are renamed, so that they neither count nor stand in the way."""
+        damaged: list[tuple[Path, CheckpointError]] = []
+        intact = None
+        for step in reversed(self.steps):
+            try:
+                manifests.verify(self._directory / str(step))
+            except CheckpointError as error:
+                damaged.append((self._directory / str(step), error))
+            else:
+                intact = step
+                break
+        if damaged and intact is None:
+            raise CheckpointError(
+                f"{damaged[0][1]}; no intact checkpoint is left: remove {self._directory} to start anew"
+            )
+        for folder, error in damaged:
+            aside = folder.with_name(f"damaged-{folder.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+            self._warn(f"{error}; the checkpoint of step {intact} is used instead, the damaged one is now {aside.name}")
+        return intact
+
+    def _superseded(self) -> list[int]:
+        kept = set(self.steps[-self._keep :])
+        scored = [(score, step) for step, score in self._scores.items() if score is not None]
+        if self._keep_best and scored:
+            kept.add(max(scored)[1])
+        return [step for step in self.steps if step not in kept]
+
+    def _forget(self, step: int) -> None:
+        """Without its manifest a step is no checkpoint any more, even if a kill stops the removal half-way."""
+        if first_process():
+            (self._directory / str(step) / manifests.NAME).unlink(missing_ok=True)
+        del self._scores[step]
+
+    def _require_space(self, size: int) -> None:
+        # One more than are kept: the old one goes only when the new one is complete.
+        needed, free = size * (self._keep + 1 + self._keep_best), shutil.disk_usage(self._directory).free
+        if free < needed:
+            raise WorkFailed(
+                f"{self._directory}: {self._keep} checkpoints of {size / 1e6:.1f} MB and one being written need "
+                f"{needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free: make room, lower checkpoint.keep or choose another folder"
+            )
+
+
+def stored_bytes(arrays: Mapping[str, Mapping[str, ArrayShape]]) -> int:
+    """Bytes of a checkpoint's arrays before compression."""
+    each = (array for part in arrays.values() for array in part.values())
+    return sum(jnp.dtype(array.dtype).itemsize * math.prod(array.shape) for array in each)
+
+
+def newest_step(directory: Path) -> Path:
+    """The folder of the newest step in a folder of checkpoints; a step's own folder is given back.
+
+    Raises:
+      CheckpointError: neither.
+    """
+    if (directory / manifests.NAME).exists():
+        return directory
+    steps = _scores(directory) if directory.is_dir() else {}
+    if not steps:
+        raise CheckpointError(f"{directory}: holds no checkpoint (a folder named by its step, with {manifests.NAME})")
+    return directory / str(max(steps))
+
+
+def load_parts(folder: Path, abstract: Parts) -> dict[str, Any]:
+    """Some or all parts of one step, verified; each array where its abstract one says.
+
+    Raises:
+      CheckpointError: damaged, or not of these names, shapes and types.
+    """
+    if first_process():
+        manifests.verify(folder)
+    wanted = {part: manifests.flatten(tree) for part, tree in abstract.items()}
+    manifests.require_fit(folder, manifests.read(folder), wanted)
+    loaded = ocp.load_checkpointables(folder.absolute(), wanted)
+    return {
+        part: jax.tree.unflatten(jax.tree.structure(tree), [loaded[part][name] for name in wanted[part]])
+        for part, tree in abstract.items()
+    }
+
+
+def _commit(response: Any, folder: Path, draft: Manifest) -> None:
+    """In the background: once Orbax is done, digest what it wrote and write the manifest."""
+    if response is not None:
+        response.result()
+    if first_process():
+        manifests.write(folder, draft._replace(files=manifests.digest_files(folder)))
+
+
+def _scores(directory: Path) -> dict[int, float | None]:
+    """Score of every step with a manifest; None also where the manifest is damaged."""
+    found: dict[int, float | None] = {}
+    for path in sorted(directory.glob(f"*/{manifests.NAME}")):
+        if path.parent.name.isdecimal():
+            try:
+                found[int(path.parent.name)] = manifests.read(path.parent).score
+            except CheckpointError:
+                found[int(path.parent.name)] = None
+    return found
+
+
+def _sweep(directory: Path) -> None:
+    """Removes folders of steps that never became checkpoints."""
+    for path in directory.iterdir():
+        if path.is_dir() and path.name.split(".")[0].isdecimal() and not (path / manifests.NAME).exists():
+            shutil.rmtree(path)
+
+
+def _not_written(step: int, directory: Path, error: Exception) -> WorkFailed:
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return WorkFailed(f"checkpoint of step {step} could not be written to {directory}: {reason[:200]}")

@@ -1,0 +1,93 @@
+"""A run's folder: one process group at a time, and one configuration for its whole life.
+
+config.json  metrics.jsonl  summary.json  checkpoints/  rollouts/  report.html
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data_pipeline.errors import InputError
+from data_pipeline.words import Json, JsonObject
+from tpu_orch.runs.files import write_json
+from tpu_orch.runs.processes import first_process
+
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+SUMMARY = "summary.json"
+CHECKPOINTS = "checkpoints"
+ROLLOUTS = "rollouts"
+LOCK = ".lock"
+
+
+@contextmanager
+def open_run(
+    folder: Path, config: JsonObject, *, may_differ: Collection[str] = (), adopt: bool = False
+) -> Iterator[Path]:
+    """Holds the run's folder for this process, and makes sure that it is a run of this configuration.
+
+    A new folder gets the configuration written into it. The lock goes with the process, however that ends.
+
+    Args:
+      config: the resolved configuration, as JSON.
+      may_differ: dotted names of fields, or of groups of fields, that a resumed run may change.
+      adopt: take the new configuration whatever differs.
+    Raises:
+      InputError: another process runs in the folder, or its configuration differs (each difference is named).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        path = folder / CONFIG
+        if path.exists() and not adopt:
+            _require_same(path, config, may_differ)
+        if first_process():
+            write_json(path, config)
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    if not first_process():
+        yield
+        return
+    with (folder / LOCK).open("a+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise InputError(
+                f"{folder}: process {stream.read().strip()} is running in it; wait for it or choose another folder"
+            ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def _require_same(path: Path, config: JsonObject, may_differ: Collection[str]) -> None:
+    try:
+        stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); restore it or choose another folder") from None
+    found = [line for name, line in differences(stored, config) if not _allowed(name, may_differ)]
+    if found:
+        raise InputError(f"{path.parent} holds a run of another configuration: {'; '.join(found)}")
+
+
+def _allowed(name: str, may_differ: Collection[str]) -> bool:
+    return any(name == allowed or name.startswith(f"{allowed}.") for allowed in may_differ)
+
+
+def differences(stored: Json, current: Json, name: str = "") -> list[tuple[str, str]]:
+    """(dotted name, what it was and is) of every leaf that differs between two JSON values."""
+    if isinstance(stored, dict) and isinstance(current, dict):
+        found = []
+        for key in sorted({*stored, *current}):
+            inner = f"{name}.{key}" if name else key
+            found += differences(stored.get(key), current.get(key), inner)
+        return found
+    same = json.dumps(stored, sort_keys=True) == json.dumps(current, sort_keys=True)
+    return [] if same else [(name, f"{name} was {json.dumps(stored)} and is {json.dumps(current)}")]

@@ -1,0 +1,41 @@
+"""The few things that processes of one run tell each other; with a single process each is free."""
+
+from typing import TypeVar
+
+import jax
+import numpy as np
+
+T = TypeVar("T", bound=int | None)
+NOTHING = -1
+
+
+def first_process() -> bool:
+    """True in the process that writes logs and manifests."""
+    return jax.process_index() == 0
+
+
+def barrier(name: str) -> None:
+    """Returns when every process has come here."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(name)
+
+
+def from_first(value: int | None) -> int | None:
+    """What the first process says, a number from 0 or None; the others' value is not looked at."""
+    if jax.process_count() == 1:
+        return value
+    from jax.experimental import multihost_utils
+
+    told = int(multihost_utils.broadcast_one_to_all(np.int32(NOTHING if value is None else value)))
+    return None if told == NOTHING else told
+
+
+def any_process(flag: bool) -> bool:
+    """True everywhere if it is true anywhere: how processes agree to stop."""
+    if jax.process_count() == 1:
+        return flag
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.int32(flag))))
