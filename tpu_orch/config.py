@@ -3,11 +3,18 @@
 Every field can be set on the command line by its path: `tpu-orch train sandbox --trainer.steps 50`.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
+import tyro
+
+from data_pipeline.chat import Schemas
+from data_pipeline.errors import InputError
 from tpu_orch.engine.episodes import EngineOptions
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,10 +90,18 @@ class MeshOptions:
 
 
 @dataclass(frozen=True)
+class SampleOptions:
+    """Rollouts that are kept for people to read."""
+
+    every: int = 5
+    """Steps of reinforcement learning between them; the evaluations' rollouts are always kept."""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that a run depends on."""
 
-    preset: str
+    preset: Annotated[str, tyro.conf.Suppress]
     out: Path
     """Run folder: config.json, metrics.jsonl, summary.json, checkpoints/, rollouts/. A run that was cut off goes on from it."""
     seed: int = 0
@@ -95,6 +110,8 @@ class RunConfig:
     reward: str = "tier"
     tokens: int = 1024
     """Size of the vocabulary that is trained for the run's tools."""
+    schemas: Schemas = "none"
+    """How the prompt offers the tools; a policy trained for its tools needs none."""
     result_limit: int = 256
     """Longest tool result in tokens; longer ones are shortened structurally."""
     model: ModelOptions = field(default_factory=ModelOptions)
@@ -103,6 +120,32 @@ class RunConfig:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     eval: EvaluationOptions = field(default_factory=EvaluationOptions)
     checkpoint: CheckpointOptions = field(default_factory=CheckpointOptions)
+    samples: SampleOptions = field(default_factory=SampleOptions)
     mesh: MeshOptions = field(default_factory=MeshOptions)
-    device: Literal["auto", "cpu"] = "auto"
-    """auto: what JAX finds (TPU, GPU, else CPU)."""
+
+
+def to_json(config: Any) -> Any:
+    """A configuration as plain JSON."""
+    if dataclasses.is_dataclass(config):
+        return {item.name: to_json(getattr(config, item.name)) for item in dataclasses.fields(config)}
+    return str(config) if isinstance(config, Path) else config
+
+
+def from_json(kind: type[T], value: Any) -> T:
+    """The configuration back from its JSON. Fields that the JSON lacks keep their defaults.
+
+    Raises:
+      InputError: it has a field that this version does not know.
+    """
+    hints = get_type_hints(kind)
+    unknown = sorted(set(value) - set(hints))
+    if unknown:
+        raise InputError(f"the configuration has a field {unknown[0]!r:.80} that this version does not know")
+    return kind(**{name: _field(hints[name], inner) for name, inner in value.items()})
+
+
+def _field(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return from_json(hint, value)
+    wants_path = hint is Path or Path in get_args(hint)
+    return Path(value) if wants_path and value is not None else value

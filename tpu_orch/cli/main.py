@@ -12,11 +12,15 @@ from data_pipeline.errors import InputError, WorkFailed
 
 # command words -> (module with `Args` and `run`, one line of help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("score",): ("tpu_orch.cli.score", "rewards of stored rollouts, one line a rollout"),
     ("store", "build"): ("tpu_orch.cli.store_build", "recorded responses into one store file"),
     ("store", "get"): ("tpu_orch.cli.store_get", "one recorded response"),
     ("store", "stats"): ("tpu_orch.cli.store_stats", "what is in a store"),
     ("tokenizer", "train"): ("tpu_orch.cli.tokenizer_train", "a SentencePiece tokenizer from tasks and responses"),
-    ("train",): ("tpu_orch.cli.train", "train a preset from tools to evaluated policy"),
+    ("train",): ("tpu_orch.cli.train", "a preset from tools to evaluated policy: warm-up, reinforcement, evaluation"),
+    ("sft",): ("tpu_orch.cli.sft", "only the warm-up of a preset: supervised fine-tuning on demonstrations"),
+    ("rollout",): ("tpu_orch.cli.rollout", "rollouts of tasks, by a trained policy or by replaying the references"),
+    ("eval",): ("tpu_orch.cli.eval", "accuracy of a trained policy on tasks"),
 }
 
 
@@ -69,6 +73,8 @@ def run_command(words: tuple[str, ...], rest: list[str]) -> int:
 
     module = importlib.import_module(COMMANDS[words][0])
     try:
+        if hasattr(module, "run_argv"):  # commands whose options depend on their first word
+            return module.run_argv(rest)
         args = tyro.cli(module.Args, prog="tpu-orch " + " ".join(words), args=rest)
         return module.run(args)
     except (InputError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:

@@ -158,7 +158,7 @@ class Engine:
             if running is None or running.stop is not None:
                 continue
             n = int(drawn.counts[row])
-            running.record(drawn.ids[row, :n], drawn.logprobs[row, :n])
+            running.record(np.asarray(drawn.ids[row, :n]), np.asarray(drawn.logprobs[row, :n]))
             if drawn.status[row] != DRAWING:
                 running.end_turn(int(drawn.status[row]))
 

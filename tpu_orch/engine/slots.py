@@ -7,7 +7,7 @@
 Shapes are fixed by the options, so each program is compiled once. A row's numbers never depend on what other rows hold.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,8 +59,8 @@ def init_slots(policy: Policy, rows: int, capacity: int) -> Slots:
     )
 
 
-def slot_shardings(layout: Layout | None) -> Slots | None:
-    """A sharding for every leaf of the slots; None on one device."""
+def slot_shardings(layout: Layout | None) -> Any:
+    """Slots of shardings, one for every leaf; None on one device."""
     if layout is None:
         return None
     return Slots(layout.cache, *[layout.rows] * (len(Slots._fields) - 1))

@@ -47,10 +47,10 @@ def byte_automaton(markers: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
             fallback[child] = int(table[fallback[state], byte])
             table[state, byte] = child
             queue.append(child)
-    marker = np.array(complete, np.int32)
-    absorbing = np.flatnonzero(marker)
+    completed = np.array(complete, np.int32)
+    absorbing = np.flatnonzero(completed)
     table[absorbing] = absorbing[:, None]
-    return table, marker
+    return table, completed
 
 
 def stop_table(pieces: Sequence[bytes], markers: Sequence[bytes]) -> StopTable:

@@ -1,12 +1,12 @@
 """Tools and tasks that a user brings, with their real responses recorded: a folder of interchange files."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from data_pipeline.backends import StoreBackend
-from data_pipeline.chat import SCAFFOLDING, Chat
+from data_pipeline.chat import SCAFFOLDING, Chat, Tokens
+from data_pipeline.chat.shortening import Shortener
 from data_pipeline.chat.template import JSON_PIECES
 from data_pipeline.demonstrations import demonstrations
 from data_pipeline.environment import Environment, replay
@@ -15,10 +15,11 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats import iter_responses, read_tasks, read_tools
 from data_pipeline.jsontext import write_json
 from data_pipeline.parsing.hermes import render_call
+from data_pipeline.paths import Path as JsonPath
 from data_pipeline.recoverable import is_recoverable, recoverability
 from data_pipeline.store import Store, alias_records, build_store
-from data_pipeline.tokenizers import MARKS, Tokenizer, load_tokenizer, train_sentencepiece
-from data_pipeline.words import Json, Resolved, Rollout, Task, Tool
+from data_pipeline.tokenizers import MARKS, load_tokenizer, train_sentencepiece
+from data_pipeline.words import Rollout, Task
 from rewards.scoring import find_reward, score
 from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions
 from tpu_orch.engine import EngineOptions
@@ -39,6 +40,7 @@ def booking() -> RunConfig:
         out=Path("runs/booking"),
         reward="graduated",
         tokens=2048,
+        schemas="names",
         result_limit=192,
         model=ModelOptions(layers=4, d_model=128, heads=4, kv_heads=2, head_dim=32, d_ff=384),
         engine=EngineOptions(rows=32, capacity=2048, chunk=64, visit_steps=64, max_new_tokens=600, max_turns=12),
@@ -73,7 +75,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     environment = Environment(tools, StoreBackend(opened))
     replayed = replay_all(tasks, environment, config.reward)
     say(
-        f"{len(tasks)} tasks: {len(replayed.recorded)} fully recorded, {replayed.perfect} of them replay to a reward of exactly 1.0, "
+        f"{len(tasks)} tasks: {len(replayed.recorded)} fully recorded, {replayed.perfect} of them replay to exactly 1.0, "
         f"{len(replayed.recoverable)} can be solved from what a policy sees"
     )
     keep = kept_paths(tasks)
@@ -83,7 +85,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         marks, names = (*MARKS, *SCAFFOLDING), sorted(tools)
         train_sentencepiece(texts, vocab_size=config.tokens, marks=marks, pieces=(*JSON_PIECES, *names)).save(pieces)
     tokenizer = load_tokenizer(pieces)
-    chat = Chat(tokenizer, schemas="names", shorten=result_shortener(tokenizer, config.result_limit, keep))
+    chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, keep))
     fitting, shown = fitting_demonstrations(replayed.recoverable, environment, chat, config)
     return Material(
         tools=tools,
@@ -113,24 +115,8 @@ def can_be_known(task: Task, rollout: Rollout, environment: Environment) -> bool
     return is_recoverable(recoverability(task, [step.result for step in rollout.steps], environment.tools))
 
 
-def result_shortener(tokenizer: Tokenizer, limit: int, keep: Mapping[str, frozenset]) -> "Shortener":
-    """Shortens a call's result to `limit` tokens, keeping what any known workflow reads of that tool's results."""
-    return Shortener(tokenizer, limit, keep)
-
-
-class Shortener(NamedTuple):
-    tokenizer: Tokenizer
-    limit: int
-    keep: Mapping[str, frozenset]
-
-    def __call__(self, step: Resolved) -> Json:
-        content = None if step.result is None else step.result.content
-        kept = self.keep.get(step.call.name, frozenset()) if step.call else frozenset()
-        return shorten(content, self.limit, lambda text: len(self.tokenizer.encode(text)), kept)
-
-
 def training_texts(
-    tasks: Sequence[Task], environment: Environment, keep: Mapping[str, frozenset], limit: int
+    tasks: Sequence[Task], environment: Environment, keep: Mapping[str, frozenset[JsonPath]], limit: int
 ) -> Iterator[str]:
     """Texts like those that a policy will read and write: queries, calls, and results of about the final length."""
     for task in tasks:
@@ -144,7 +130,7 @@ def training_texts(
 
 def fitting_demonstrations(
     tasks: Sequence[Task], environment: Environment, chat: Chat, config: RunConfig
-) -> tuple[list[Task], list]:
+) -> tuple[list[Task], list[Tokens]]:
     """The tasks whose demonstration fits into the engine's capacity, and those demonstrations."""
     shown = [one.tokens for one in demonstrations(tasks, environment, chat)]
     room = config.engine.capacity

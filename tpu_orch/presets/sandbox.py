@@ -4,6 +4,7 @@ from pathlib import Path
 
 from data_pipeline.backends import StoreBackend
 from data_pipeline.chat import Chat
+from data_pipeline.chat.shortening import Shortener
 from data_pipeline.demonstrations import balanced, demonstrations
 from data_pipeline.environment import Environment
 from data_pipeline.sandbox import make_world, record_world, sandbox_tasks, train_sandbox_tokenizer
@@ -49,7 +50,8 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         record_world(world, store, [*shown, *trained, *held_out])
     if not pieces.exists():
         train_sandbox_tokenizer(world, config.tokens).save(pieces)
-    opened, chat = Store.open(store), Chat(load_tokenizer(pieces), schemas="none")
+    opened, tokenizer = Store.open(store), load_tokenizer(pieces)
+    chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
     environment = Environment(world.tools, StoreBackend(opened))
     examples = demonstrations(shown, environment, chat)
     return Material(
@@ -61,7 +63,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         eval_tasks=held_out,
         identity={
             "store": opened.content_hash,
-            "tokenizer": chat.tokenizer.identity,
+            "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
         },
     )

@@ -20,8 +20,7 @@ from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimiz
 from tpu_orch.training.state import TrainState, abstract_state, create_state, state_shardings, with_shardings
 from tpu_orch.training.update import make_update
 
-MICRO_TOKENS = 16_384  # tokens of a micro-batch: bounds the memory of an update's forward and backward pass
-BUCKETS = 4  # lengths that a micro-batch may have: each is compiled once
+MICRO_TOKENS = 4096  # tokens of a micro-batch: bounds the memory of an update's forward and backward pass
 RISE = 0.05  # share of the warm-up's steps over which its learning rate rises
 
 
@@ -62,13 +61,15 @@ def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     rise = round(RISE * warmup.steps)
     first = OptimizerConfig(learning_rate=warmup.learning_rate, schedule="cosine", warmup_steps=rise)
     second = OptimizerConfig(learning_rate=trainer.learning_rate, schedule="cosine")
-    return make_optimizer(first, max(warmup.steps, 1)), make_optimizer(second, max(trainer.steps * trainer.epochs, 1))
+    rl = make_optimizer(second, max(trainer.steps * trainer.epochs, 1))
+    # The second optimiser counts its own steps from 0; the schedule that metrics report counts those of the run.
+    reported = rl._replace(schedule=lambda step: rl.schedule(step - warmup.steps))
+    return make_optimizer(first, max(warmup.steps, 1)), reported
 
 
-def bucket_shapes(capacity: int, multiple: int) -> tuple[Shape, ...]:
-    """Micro-batch shapes for sequences up to the engine's capacity."""
-    lengths = [-(-capacity * part // (BUCKETS * 64)) * 64 for part in range(1, BUCKETS + 1)]
-    return shapes(lengths, tokens=MICRO_TOKENS, multiple=multiple)
+def packed_shapes(capacity: int, multiple: int) -> tuple[Shape, ...]:
+    """The one shape of every micro-batch: rows as long as the longest sequence, into which shorter ones are packed."""
+    return shapes([capacity], tokens=MICRO_TOKENS, multiple=multiple)
 
 
 def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_visit: Callable[[], None]) -> Built:
@@ -101,7 +102,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         warmup=updates[0],
         reinforce=updates[1],
         objective=objective,
-        shapes=bucket_shapes(config.engine.capacity, devices),
+        shapes=packed_shapes(config.engine.capacity, devices),
         on_visit=on_visit,
     )
     restart = jax.jit(

@@ -49,7 +49,7 @@ def demonstrations(run: Run, size: int, purpose: int, step: int, weight: float) 
     chosen = [pool[place] for place in seeds.batch_of(len(pool), size, run.config.seed, purpose, step)]
     weights = token_weights(np.array([tokens.sampled.sum() for tokens in chosen]), "tokens") * weight
     examples = [demonstration_example(tokens.ids, tokens.sampled, w) for tokens, w in zip(chosen, weights, strict=True)]
-    return micro_batches(examples, run.shapes)
+    return micro_batches(examples, run.shapes, pack=True)
 
 
 def warmup_step(run: Run, state: TrainState, step: int) -> tuple[TrainState, dict[str, Any]]:
@@ -64,7 +64,7 @@ def warmup_step(run: Run, state: TrainState, step: int) -> tuple[TrainState, dic
 
 def reinforce_step(
     run: Run, state: TrainState, curriculum: Curriculum, reference: Any, step: int
-) -> tuple[TrainState, Curriculum, dict[str, Any], list[Rollout]]:
+) -> tuple[TrainState, Curriculum, dict[str, Any], list[Rollout], list[Score]]:
     """Draws tasks, makes a group of rollouts of each, rewards them, updates on exactly the ids that were made."""
     options, marks = run.config.trainer, [time.perf_counter()]
     tasks = levels.choose(
@@ -114,7 +114,7 @@ def reinforce_step(
             "update": marks[3] - marks[2],
         },
     }
-    return state, levels.learn(curriculum, earned), row, rollouts
+    return state, levels.learn(curriculum, earned), row, rollouts, scores
 
 
 def sample(run: Run, state: TrainState, tasks: Sequence[Task], step: int) -> list[Rollout]:
@@ -142,7 +142,7 @@ def policy_batches(run: Run, rollouts: Sequence[Rollout], advantages: np.ndarray
         for ledger, advantage, weight, count in zip(ledgers, advantages, weights, counts, strict=True)
         if ledger is not None and count
     ]
-    return micro_batches(examples, run.shapes, temperature=run.config.engine.temperature)
+    return micro_batches(examples, run.shapes, temperature=run.config.engine.temperature, pack=True)
 
 
 def update(

@@ -22,7 +22,7 @@ class Curriculum(NamedTuple):
 
 def start(tasks: Sequence[Task]) -> Curriculum:
     """Every level at one half."""
-    return Curriculum({level: 0.5 for level in sorted({task.calls for task in tasks})})
+    return Curriculum(dict.fromkeys(sorted({task.calls for task in tasks}), 0.5))
 
 
 def choose(curriculum: Curriculum, tasks: Sequence[Task], number: int, seed: Sequence[int]) -> list[Task]:

@@ -1,0 +1,27 @@
+"""The machine in one line, so that a figure says where it was measured."""
+
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+
+def describe_machine() -> str:
+    """Processor, cores, accelerators, and the versions that decide speed."""
+    devices = jax.devices()
+    kinds = (
+        f"{len(devices)} x {devices[0].device_kind}" if devices[0].platform != "cpu" else f"{len(devices)} CPU device"
+    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{processor()}, {cores} cores, {kinds}, jax {jax.__version__}, Python {platform.python_version()}"
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,46 @@
+"""What the host must not lose between steps, as plain numbers, so that a checkpoint holds it exactly."""
+
+import time
+from typing import Any, NamedTuple
+
+from data_pipeline.words import JsonObject
+from tpu_orch.training.curriculum import Curriculum
+
+
+class Progress(NamedTuple):
+    curriculum: Curriculum
+    evaluations: dict[str, Any]
+    """Stage ("before", "after_sft", "after") -> summary."""
+    seconds: dict[str, float]
+    """By part of the run, over all its sittings."""
+    sampled: int = 0
+    """Tokens drawn in reinforcement learning."""
+
+    def spent(self, part: str, seconds: float) -> "Progress":
+        return self._replace(seconds={**self.seconds, part: self.seconds.get(part, 0.0) + seconds})
+
+    def to_json(self) -> JsonObject:
+        return {
+            "curriculum": {str(level): mean for level, mean in self.curriculum.success.items()},
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "sampled": self.sampled,
+        }
+
+
+def from_json(value: JsonObject) -> Progress:
+    """The progress back from a checkpoint's JSON."""
+    success = {int(level): mean for level, mean in value["curriculum"].items()}
+    return Progress(Curriculum(success), value["evaluations"], value["seconds"], value["sampled"])
+
+
+class Watch:
+    """Seconds since the last look."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        passed, self._last = now - self._last, now
+        return passed
