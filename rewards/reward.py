@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from data_pipeline.errors import InputError
-from data_pipeline.words import Rollout, Task, Tool
 from rewards.arrays import namespace
 from rewards.verdicts import Verdict
 
@@ -30,8 +29,8 @@ class Reward(NamedTuple):
     name: str
     says: str
     """One line for people."""
-    judge: Callable[[Rollout, Task, Mapping[str, Tool]], Verdict]
-    """Parses, validates, aligns one rollout on the host."""
+    judge: Callable[..., Verdict]
+    """(rollout, task, tools) -> verdict: parses, validates, aligns one rollout on the host."""
     batch: Callable[[Sequence[Any]], Any]
     """Rows of features -> one NamedTuple of arrays [B], [B, C] or [B, S]."""
     components: Callable[[Any], Any]
@@ -42,6 +41,8 @@ class Reward(NamedTuple):
     """Components that mean nothing for a task without an expected answer; with weight on one, such a task is refused."""
     low: float = 0.0
     high: float = 1.0
+    knows_misses: bool = False
+    """Its `judge` takes `on_miss`."""
     combine: Callable[[Any, Any], Any] = weighted_mean
     """Components [B, K] and weights [*W, K] -> [*W, B]."""
 

@@ -5,12 +5,15 @@ arrays and totals them in one vectorised call.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject, Rollout, Task, Tool
 from rewards import graduated, outcome, tier
-from rewards.reward import Reward, stacked
+from rewards.custom import load_reward
+from rewards.mixes import mix
+from rewards.reward import Reward, stacked, weighted_mean
 from rewards.verdicts import CallVerdict, Verdict
 
 REWARDS: dict[str, Reward] = {
@@ -33,6 +36,7 @@ REWARDS: dict[str, Reward] = {
             tier.components,
             tier.WEIGHTS,
             about_answer=tuple(tier.WEIGHTS),
+            knows_misses=True,
         ),
         Reward(
             "outcome",
@@ -70,11 +74,40 @@ class Score(NamedTuple):
         }
 
 
-def find_reward(name: str) -> Reward:
-    """The reward of that name. Raises `InputError`."""
-    if name not in REWARDS:
+def find_reward(name: str, on_miss: tier.OnMiss = "zero") -> Reward:
+    """The reward that people call so. Raises `InputError`.
+
+    Args:
+      name: one of `REWARDS`; one component of it alone (`tier.answer`); a mix (`graduated=0.7+outcome=0.3`);
+        or a function of the user's own (`module:function`), whose module is imported.
+      on_miss: what a call counts that the store could not answer, for rewards that look at execution.
+    """
+    if ":" in name:
+        return load_reward(name)
+    if "=" in name:
+        return mix([_part(part, name, on_miss) for part in name.split("+")])
+    whole, _, component = name.partition(".")
+    if whole not in REWARDS:
         raise InputError(f"unknown reward {name!r:.80}; there are {', '.join(REWARDS)}")
-    return REWARDS[name]
+    reward = REWARDS[whole]
+    if reward.knows_misses:
+        reward = reward._replace(judge=partial(reward.judge, on_miss=on_miss))
+    if component:
+        reward.weight_vector({component: 1.0})
+        alone = {other: float(other == component) for other in reward.weights}
+        reward = reward._replace(name=name, weights=alone, low=0.0, high=1.0, combine=weighted_mean)
+    return reward
+
+
+def _part(text: str, whole: str, on_miss: tier.OnMiss) -> tuple[Reward, float]:
+    name, _, weight = text.partition("=")
+    try:
+        share = float(weight)
+    except ValueError:
+        share = -1.0
+    if not 0 < share < float("inf"):
+        raise InputError(f"reward {whole!r:.80}: expected NAME=WEIGHT+NAME=WEIGHT, found {text!r:.40}")
+    return find_reward(name, on_miss), share
 
 
 def check_task(task: Task, reward: Reward, weights: Mapping[str, float] | None = None) -> None:

@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 from data_pipeline.words import JsonObject, Resolved
 
 
+class Unscorable(Exception):
+    """This one rollout cannot be scored; one line that says why."""
+
+
 class CallVerdict(NamedTuple):
     """One attempt at a call, judged."""
 

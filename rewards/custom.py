@@ -1,0 +1,66 @@
+"""A user's own reward: one Python function, named `module:function` by the user on the command line, never by data.
+
+    def brevity(rollout, task, tools):            # data_pipeline.words: Rollout, Task, {name: Tool}
+        return 1.0 if len(rollout.steps) <= task.calls else 0.5
+The function returns a number in [0, 1]. With an attribute `weights` (component -> default weight) it returns a mapping
+of those components instead, and the reward is their weighted mean.
+"""
+
+import importlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_pipeline.errors import InputError
+from data_pipeline.words import Rollout, Task, Tool
+from rewards.reward import Reward
+from rewards.verdicts import CallVerdict, Unscorable, Verdict, kind_of
+
+WHOLE = "reward"
+"""The one component of a function that returns a number."""
+
+
+def load_reward(spec: str) -> Reward:
+    """The reward that `module:function` names; imports the module. Raises `InputError`."""
+    module_name, _, function_name = spec.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(
+            f"reward {spec}: cannot import {module_name} ({error}); is its folder on PYTHONPATH?"
+        ) from None
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise InputError(f"reward {spec}: {module_name} has no function {function_name!r}")
+    return wrap_function(spec, function)
+
+
+def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Tool]], Any]) -> Reward:
+    """The reward that a function computes."""
+    weights: Mapping[str, float] = dict(getattr(function, "weights", {WHOLE: 1.0}))
+
+    def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
+        try:
+            found = function(rollout, task, tools)
+        except Exception as error:
+            raise Unscorable(f"{name} raised {type(error).__name__}: {error!s:.200}") from error
+        values = found if isinstance(found, Mapping) else {WHOLE: found}
+        if list(values) != list(weights):
+            raise Unscorable(f"{name} returned {', '.join(map(str, values))}; expected {', '.join(weights)}")
+        for component, value in values.items():
+            if not isinstance(value, int | float | np.number) or not 0 <= value <= 1 or math.isnan(value):
+                raise Unscorable(f"{name} returned {value!r:.40} for {component}; expected a number in [0, 1]")
+        calls = tuple(
+            CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps
+        )
+        return Verdict([float(value) for value in values.values()], calls)
+
+    def batch(rows: Sequence[Sequence[float]]) -> np.ndarray:
+        return np.array(rows, np.float64)
+
+    def components(features: Any) -> tuple[Any, ...]:
+        return tuple(features[:, k] for k in range(len(weights)))
+
+    return Reward(name, "a function of the user's own", judge, batch, components, weights)

@@ -1,0 +1,148 @@
+"""`tpu-orch score`: rewards of stored rollouts, one line a rollout."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+from data_pipeline.errors import InputError
+from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
+from tpu_orch.scoring.output import appended, job_identity, resume
+from tpu_orch.scoring.runners import Scored, read_chunks, run_local, run_processes
+
+
+@dataclass(frozen=True)
+class Args:
+    """Scores stored rollouts: one line of scores for each rollout, in the same order.
+
+    Rollouts that hold their tool results are scored on those; the calls of others are answered from --store. A row
+    that is no rollout becomes a line with `error` and reward 0. A run that was cut off goes on where it stopped.
+    For example: tpu-orch score --tools tools.json --store responses.store --tasks tasks.jsonl --rollouts rollouts.jsonl
+    --reward tier --out scores.jsonl
+    """
+
+    tools: Annotated[Path, tyro.conf.arg(metavar="TOOLS.json")]
+    """Catalogue of the tools."""
+
+    tasks: Annotated[Path, tyro.conf.arg(metavar="TASKS.jsonl")]
+    """Tasks that the rollouts are of."""
+
+    rollouts: Annotated[Path, tyro.conf.arg(metavar="ROLLOUTS.jsonl")]
+    """What the policies did: chat messages with tool calls, or raw text."""
+
+    out: Annotated[Path, tyro.conf.arg(metavar="SCORES.jsonl")]
+    """Where the scores are written; the name appears when all are."""
+
+    reward: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")]] = ()
+    """graduated, tier, outcome, ...; one component alone (tier.answer); a mix (graduated=0.7+tier=0.3); or your own function as
+    module:function. May be given several times: every line then holds all of them under `rewards`."""
+
+    store: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None
+    """A store file or a responses.jsonl that answers calls without results."""
+
+    weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMPONENT=WEIGHT ...")] = ()
+    """Weights of the reward's components; those not named count 0. Default: the reward's own."""
+
+    on_miss: OnMiss = "zero"
+    """A call that the store cannot answer: is not executed, is left out of the judgement, or is answered by --live."""
+
+    live: Annotated[str | None, tyro.conf.arg(metavar="MODULE:NAME")] = None
+    """With --on-miss live: a mapping from tool names to Python functions."""
+
+    runner: Literal["local", "processes", "beam"] = "local"
+    """This process, several of them, or Apache Beam (the extra `beam`)."""
+
+    workers: int = 2
+    """Processes of --runner processes."""
+
+    beam_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="--OPTION=VALUE ...")] = ()
+    """Passed on to Beam, such as --beam-options=--runner=DataflowRunner."""
+
+    strict: bool = False
+    """Exit 1 if any row could not be scored."""
+
+
+def run(args: Args) -> int:
+    spec = spec_of(args)
+    if not args.rollouts.is_file():
+        raise FileNotFoundError(f"{args.rollouts}: no such file of rollouts")
+    if args.runner == "beam":
+        from tpu_orch.scoring.beam import score_with_beam
+
+        tally = score_with_beam(spec, args.rollouts, args.out, args.beam_options)
+    else:
+        tally = _score(spec, args)
+    report(tally, spec)
+    return 1 if args.strict and tally.errors else 0
+
+
+def spec_of(args: Args) -> Spec:
+    """What the arguments ask for. Raises `InputError`."""
+    if not args.reward:
+        raise InputError("--reward is missing; for example --reward graduated")
+    if args.workers < 1:
+        raise InputError(f"--workers must be at least 1, found {args.workers}")
+    return Spec(
+        str(args.tools),
+        str(args.tasks),
+        None if args.store is None else str(args.store),
+        args.reward,
+        tuple(map(read_weight, args.weights)) or None,
+        args.on_miss,
+        args.live,
+    )
+
+
+def read_weight(text: str) -> tuple[str, float]:
+    """A `component=weight`. Raises `InputError`."""
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise InputError(f"--weights takes COMPONENT=WEIGHT, found {text!r:.60}") from None
+
+
+def _score(spec: Spec, args: Args) -> Tally:
+    path = str(args.rollouts)
+    job = open_job(spec)  # wrong input is said before anything is written
+    done = resume(args.out, job_identity(spec, args.rollouts), spec.rewards)
+    if done.rollouts:
+        print(f"going on after {done.rollouts} rollouts that are scored already", file=sys.stderr)
+    chunks = read_chunks(path, done.rollouts)
+    with appended(args.out) as file:
+        many = args.runner == "processes"
+        parts = run_processes(spec, path, chunks, args.workers) if many else run_local(job, path, chunks)
+        for part in shown(parts, args.rollouts.stat().st_size):
+            file.write(b"".join(line + b"\n" for line in part.lines))
+            file.flush()
+            done = done.plus(part.tally)
+    return done
+
+
+def shown(parts: Iterable[Scored], size: int) -> Iterator[Scored]:
+    """The parts as they come, with a bar on a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from parts
+        return
+    columns = ("scoring", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=size)
+        for part in parts:
+            yield part
+            progress.advance(bar, part.read)
+
+
+def report(tally: Tally, spec: Spec) -> None:
+    """The means on stdout; errors and misses on stderr."""
+    for name, total in zip(spec.rewards, tally.rewards or (0.0,) * len(spec.rewards), strict=True):
+        print(f"{name}  mean {total / max(1, tally.rollouts):.4f} over {tally.rollouts} rollouts")
+    if tally.errors:
+        print(f"{tally.errors} rows could not be scored; the first: {tally.first_error}", file=sys.stderr)
+    if tally.misses:
+        print(f"{tally.misses} calls were misses: the store has no record of them (--on-miss)", file=sys.stderr)

@@ -1,0 +1,224 @@
+"""What a scoring run needs, and the function that every runner runs: lines of a rollouts file in, lines of scores out."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from data_pipeline.backends import PythonBackend, StoreBackend
+from data_pipeline.environment import Environment
+from data_pipeline.errors import InputError
+from data_pipeline.formats import FormatError, read_tasks, read_tools
+from data_pipeline.formats.rollouts import rollout_row_from_fields
+from data_pipeline.formats.rows import Fields
+from data_pipeline.jsontext import JsonError, read_json, write_json
+from data_pipeline.store import open_any
+from data_pipeline.words import JsonObject, ResultKind, Rollout, Task, Tool, ToolCall, ToolResult
+from data_pipeline.words.json import Json
+from rewards.reward import Reward
+from rewards.scoring import Score, check_task, find_reward, total
+from rewards.verdicts import Unscorable, Verdict
+from tpu_orch.scoring.rollouts import resolved_rollout
+
+OnMiss = Literal["zero", "neutral", "live"]
+
+
+class Spec(NamedTuple):
+    """A job by names and paths only, so that it travels to other processes and machines."""
+
+    tools: str
+    tasks: str
+    store: str | None
+    rewards: tuple[str, ...]
+    weights: tuple[tuple[str, float], ...] | None = None
+    on_miss: OnMiss = "zero"
+    live: str | None = None
+    """`module:name` of a mapping from tool names to Python functions, which answer what the store misses."""
+
+
+class Job(NamedTuple):
+    """A spec with everything read and opened."""
+
+    tools: Mapping[str, Tool]
+    tasks: Mapping[str, Task]
+    environment: Environment | None
+    """Answers the calls of rollouts that come without results."""
+    live: PythonBackend | None
+    rewards: tuple[Reward, ...]
+    weights: Mapping[str, float] | None
+
+
+class Line(NamedTuple):
+    number: int
+    """In the file, from 1."""
+    place: int
+    """Among the rollouts, from 0."""
+    text: bytes
+
+
+class Tally(NamedTuple):
+    """What a run tells at its end."""
+
+    rollouts: int = 0
+    errors: int = 0
+    first_error: str | None = None
+    misses: int = 0
+    """Calls that the store could not answer."""
+    rewards: tuple[float, ...] = ()
+    """Sum of each reward."""
+
+    def plus(self, other: "Tally") -> "Tally":
+        pairs = zip(self.rewards or (0.0,) * len(other.rewards), other.rewards, strict=True)
+        return Tally(
+            self.rollouts + other.rollouts,
+            self.errors + other.errors,
+            self.first_error or other.first_error,
+            self.misses + other.misses,
+            tuple(a + b for a, b in pairs) if other.rewards else self.rewards,
+        )
+
+
+def open_job(spec: Spec) -> Job:
+    """Reads tools and tasks, opens the store. Raises `InputError`."""
+    if spec.weights is not None and len(spec.rewards) > 1:
+        raise InputError("--weights needs exactly one --reward; a mix is spelled --reward NAME=WEIGHT+NAME=WEIGHT")
+    rewards = tuple(find_reward(name, "neutral" if spec.on_miss == "neutral" else "zero") for name in spec.rewards)
+    weights = None if spec.weights is None else dict(spec.weights)
+    for reward in rewards:
+        reward.weight_vector(weights)
+    tools = read_tools(spec.tools)
+    tasks = {task.id: task for task in read_tasks(spec.tasks)}
+    live = _live_backend(spec)
+    backend = None if spec.store is None else StoreBackend(open_any(spec.store, tools))
+    environment = None if backend is None else Environment(tools, _Chain(backend, live) if live else backend)
+    return Job(tools, tasks, environment, live, rewards, weights)
+
+
+def _live_backend(spec: Spec) -> PythonBackend | None:
+    if spec.on_miss != "live":
+        return None
+    if spec.live is None:
+        raise InputError("--on-miss live needs --live MODULE:NAME, a mapping from tool names to Python functions")
+    module, _, name = spec.live.partition(":")
+    try:
+        functions = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"--live {spec.live}: {error}") from None
+    if not isinstance(functions, Mapping) or not all(map(callable, functions.values())):
+        raise InputError(f"--live {spec.live} is no mapping from tool names to functions")
+    return PythonBackend(functions)
+
+
+class _Chain(NamedTuple):
+    """A store, and who answers what it misses."""
+
+    first: StoreBackend
+    second: PythonBackend
+
+    @property
+    def checked(self) -> bool:
+        return self.first.checked
+
+    def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
+        result = self.first.answer(call, context)
+        return self.second.answer(call, context) if result.kind is ResultKind.MISS else result
+
+
+def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes], Tally]:
+    """One line of scores for each line, in order, and what they add up to.
+
+    A row that is no rollout gets a line with `error` and reward 0. Raises `InputError` where the whole run cannot go on:
+    an unknown task, a task without the answer that the reward needs, calls without results and no store.
+    """
+    rollouts: list[Rollout] = []
+    verdicts: list[tuple[Verdict, ...]] = []
+    places: list[int] = []
+    rows: dict[int, JsonObject] = {}
+    for at, line in enumerate(lines):
+        task_id = None
+        try:
+            fields = _fields(line, path)
+            task_id = fields.values.get("task_id") if type(fields.values.get("task_id")) is str else None
+            row = rollout_row_from_fields(fields)
+            task = _task(job, row.task_id, path, line.number)
+            rollout = resolved_rollout(row, task, job.environment, job.live)
+            judged = tuple(reward.judge(rollout, task, job.tools) for reward in job.rewards)
+        except (FormatError, Unscorable) as error:
+            rows[at] = _error_row(task_id, line.place, str(error), job)
+            continue
+        rollouts.append(rollout)
+        verdicts.append(judged)
+        places.append(at)
+    scored = _scored_rows(job, rollouts, verdicts, [lines[at].place for at in places])
+    rows.update(zip(places, scored, strict=True))
+    errors = [rows[at]["error"] for at in range(len(lines)) if rows[at]["error"] is not None]
+    misses = sum(
+        step.result is not None and step.result.kind is ResultKind.MISS
+        for rollout in rollouts
+        for step in rollout.steps
+    )
+    sums = tuple(sum(_reward_of(rows[at], reward.name) for at in range(len(lines))) for reward in job.rewards)
+    tally = Tally(len(lines), len(errors), errors[0] if errors else None, misses, sums)
+    return [write_json(rows[at]) for at in range(len(lines))], tally
+
+
+def _fields(line: Line, path: str) -> Fields:
+    try:
+        value = read_json(line.text.strip())
+    except JsonError as error:
+        raise FormatError(str(error), path, line.number) from None
+    if type(value) is not dict:
+        raise FormatError("expected a JSON object", path, line.number)
+    return Fields(value, path, line.number)
+
+
+def _task(job: Job, task_id: str, path: str, number: int) -> Task:
+    task = job.tasks.get(task_id)
+    if task is None:
+        raise InputError(f"{path}:{number}: unknown task {task_id!r:.80}; --tasks does not have it")
+    for reward in job.rewards:
+        check_task(task, reward, job.weights)
+    return task
+
+
+def _scored_rows(
+    job: Job, rollouts: Sequence[Rollout], verdicts: Sequence[tuple[Verdict, ...]], places: Sequence[int]
+) -> list[JsonObject]:
+    """The arithmetic, all rollouts at once."""
+    scores: list[list[Score]] = [
+        total(rollouts, [some[n] for some in verdicts], reward, job.weights) for n, reward in enumerate(job.rewards)
+    ]
+    rows = []
+    for n, place in enumerate(places):
+        row = scores[0][n].row(place)
+        if len(scores) > 1:
+            row["rewards"] = {
+                reward.name: {"reward": some[n].reward, "components": dict(some[n].components)}
+                for reward, some in zip(job.rewards, scores, strict=True)
+            }
+        rows.append(row)
+    return rows
+
+
+def _error_row(task_id: str | None, place: int, error: str, job: Job) -> JsonObject:
+    row: dict[str, Json] = {
+        "task_id": task_id,
+        "index": place,
+        "reward": 0.0,
+        "components": {},
+        "calls": [],
+        "error": error,
+    }
+    if len(job.rewards) > 1:
+        row["rewards"] = {reward.name: {"reward": 0.0, "components": {}} for reward in job.rewards}
+    return row
+
+
+def _reward_of(row: JsonObject, name: str) -> float:
+    return row["rewards"][name]["reward"] if "rewards" in row else row["reward"]
+
+
+def tally_of(row: JsonObject, names: Sequence[str]) -> Tally:
+    """What one line of an earlier, cut-off run adds to the tally."""
+    misses = sum(call["result"] == ResultKind.MISS for call in row["calls"])
+    sums = tuple(_reward_of(row, name) for name in names)
+    return Tally(1, row["error"] is not None, row["error"], misses, sums)
