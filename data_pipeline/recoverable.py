@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from data_pipeline.environment.references import UnresolvedReference, is_reference, resolve_references
+from data_pipeline.environment.references import is_reference
 from data_pipeline.paths import Path, PathError, find_bound, leaves, parse_path, path_text
 from data_pipeline.schemas.normal import equal_values
 from data_pipeline.words.calls import ToolResult
@@ -20,8 +20,13 @@ from data_pipeline.words.tools import Tool
 
 Source: TypeAlias = Literal["query", "schema", "result", "nowhere"]
 
-_MONTHS = ("january february march april may june july august september october november december").split()
-_NUMBERS = ("zero one two three four five six seven eight nine ten eleven twelve").split()
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_NUMBERS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
 
@@ -32,9 +37,7 @@ class ArgumentSource(NamedTuple):
     source: Source
 
 
-def recoverability(
-    task: Task, results: Sequence[ToolResult | None], tools: Mapping[str, Tool]
-) -> list[ArgumentSource]:
+def recoverability(task: Task, results: Sequence[ToolResult | None], tools: Mapping[str, Tool]) -> list[ArgumentSource]:
     """Where each value of each reference argument can come from, in order; `nowhere` makes the task unrecoverable.
 
     results: of the reference steps, as a replay gave them (None where there is none).

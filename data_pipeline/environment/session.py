@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from data_pipeline.backends.faults import FaultyBackend
 from data_pipeline.backends.functions import raised
 from data_pipeline.backends.protocol import Backend, refusal
 from data_pipeline.environment.references import UnresolvedReference, resolve_references
@@ -23,12 +24,16 @@ class Environment(NamedTuple):
     tools: Mapping[str, Tool]
     backend: Backend
 
-    def session(self, task: Task) -> "Session":
-        """A new session of a task. Raises `InputError` if the task offers a tool that the catalogue does not have."""
+    def session(self, task: Task, seed: int = 0) -> "Session":
+        """A new session of a task. Raises `InputError` if the task offers a tool that the catalogue does not have.
+
+        seed: of the rollout, for a backend that draws something (injected faults).
+        """
         missing = [name for name in task.tools if name not in self.tools]
         if missing:
             raise InputError(f"task {task.id} offers the tool {missing[0]!r}, which is not in the catalogue of tools")
-        return Session(task, {name: self.tools[name] for name in task.tools}, self.backend)
+        backend = self.backend.for_rollout(seed) if isinstance(self.backend, FaultyBackend) else self.backend
+        return Session(task, {name: self.tools[name] for name in task.tools}, backend)
 
 
 class Session:
@@ -45,7 +50,8 @@ class Session:
 
     def fork(self) -> "Session":
         """A session that goes on from here on its own."""
-        return Session(self.task, self._tools, self._backend, self.results)
+        backend = self._backend.forked() if isinstance(self._backend, FaultyBackend) else self._backend
+        return Session(self.task, self._tools, backend, self.results)
 
     def respond(self, text: str) -> Turn:
         """Reads one message of the assistant and resolves its calls."""

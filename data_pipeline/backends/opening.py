@@ -1,0 +1,73 @@
+"""Backends by name, as the command line spells them: `store:FILE`, `python:MODULE:NAME`, `http`, `mcp:TARGET`."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.backends.functions import PythonBackend
+from data_pipeline.backends.http import HttpBackend
+from data_pipeline.backends.protocol import Backend
+from data_pipeline.backends.stored import StoreBackend
+from data_pipeline.catalogues.files import read_operations
+from data_pipeline.errors import InputError
+from data_pipeline.store.opening import open_any
+from data_pipeline.words.tools import Tool
+
+FORMS = "store:FILE, python:MODULE:NAME, http, http:BASE_URL, mcp:URL or mcp:COMMAND"
+
+
+@contextmanager
+def open_backend(
+    text: str,
+    tools: Mapping[str, Tool],
+    tools_path: str | Path,
+    environment: Mapping[str, str],
+    timeout_s: float = 30.0,
+) -> Iterator[Backend]:
+    """The backend that the text names, closed at the end.
+
+    tools_path: the tools.json whose `http` fields an HTTP backend follows. environment: where secrets are.
+    Raises `InputError` for a text of no known form, `WorkFailed` for a server that cannot be reached.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "store" and rest:
+        yield StoreBackend(open_any(rest, tools))
+    elif kind == "python" and rest:
+        yield PythonBackend(load_functions(rest))
+    elif kind == "http":
+        operations = read_operations(tools_path)
+        if not operations:
+            raise InputError(f"{tools_path}: no tool says how it is called over HTTP; import it from an OpenAPI file")
+        if rest:
+            operations = {name: one._replace(server=rest.rstrip("/")) for name, one in operations.items()}
+        yield HttpBackend(operations, environment, timeout_s)
+    elif kind == "mcp" and rest:
+        from data_pipeline.backends.mcp import McpBackend
+
+        with McpBackend(rest, environment, timeout_s) as backend:
+            yield backend
+    else:
+        raise InputError(f"{text!r:.80} names no backend; expected {FORMS}")
+
+
+def load_functions(text: str) -> Mapping[str, Callable[..., Any]]:
+    """The functions that `module:name` leads to: a mapping of tools to callables, or one callable that is the tool `name`.
+
+    A module without `:name` gives its public functions.
+    """
+    module_name, _, name = text.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(f"python:{text:.80}: cannot be imported ({error!s:.120})") from None
+    if not name:
+        public = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
+        return {key: value for key, value in public.items() if getattr(value, "__module__", "") == module_name}
+    found = getattr(module, name, None)
+    if isinstance(found, Mapping):
+        return found
+    if callable(found):
+        return {name: found}
+    raise InputError(f"python:{text:.80}: {module_name} has no mapping or callable named {name!r:.60}")

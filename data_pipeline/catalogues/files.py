@@ -1,0 +1,191 @@
+"""Catalogues read from files and URLs, and written as tools.json with how to reach each tool beside it.
+
+In tools.json a tool may have a field `http`; readers that only need schemas pass it over.
+"""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.catalogues.entries import (
+    Catalogue,
+    Entry,
+    Fault,
+    HttpOperation,
+    HttpParameter,
+    Secret,
+    http_row,
+)
+from data_pipeline.catalogues.openapi import openapi_catalogue, yaml_safe
+from data_pipeline.errors import InputError
+from data_pipeline.formats.errors import FormatError
+from data_pipeline.formats.rows import Fields, iter_rows, read_document, write_document
+from data_pipeline.formats.tools import tool_from_json, tool_row
+from data_pipeline.jsontext import JsonError, read_json, write_json
+from data_pipeline.words.json import Json, JsonObject
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a description fetched from a URL."""
+
+
+def import_catalogue(source: str, server: str | None = None) -> Catalogue:
+    """The tools of a file or URL: a list of tools (ours, OpenAI's, BFCL's, MCP's), JSON Lines of them, or OpenAPI 3.
+
+    server: base URL for OpenAPI instead of the described one. Raises `InputError` for what is none of these; tools that
+    cannot be used are among the catalogue's faults.
+    """
+    if source.endswith(".jsonl"):
+        return _listed([(f"line {fields.line}", fields.values) for fields in iter_rows(source)], source)
+    document = _document(source)
+    if type(document) is dict and "openapi" in document:
+        return openapi_catalogue(document, source, server)
+    if type(document) is dict and "swagger" in document:
+        raise InputError(f"{source}: a Swagger 2 file; convert it to OpenAPI 3 first")
+    if type(document) is dict and type(document.get("tools")) is list:
+        document = document["tools"]
+    if type(document) is not list:
+        raise InputError(f"{source}: neither a list of tools nor an OpenAPI 3 description")
+    return _listed([(f"[{place}]", item) for place, item in enumerate(document)], source)
+
+
+def _listed(items: list[tuple[str, Json]], source: str) -> Catalogue:
+    entries: dict[str, Entry] = {}
+    faults = []
+    for place, item in items:
+        name = _name_of(item) or place
+        try:
+            if type(item) is not dict:
+                raise FormatError("expected a JSON object", source, field=place)
+            tool = tool_from_json(_plain(item), source, f"{place}.")
+            if tool.name in entries:
+                raise FormatError("a second tool of this name", source, field=f"{place}.name")
+            entries[tool.name] = Entry(tool, _operation(item, source, place))
+        except FormatError as error:
+            faults.append(Fault(name, error.field, error.problem))
+    return Catalogue(tuple(entries.values()), tuple(faults))
+
+
+def _name_of(item: Json) -> str:
+    inner = item.get("function", item) if type(item) is dict else None
+    name = inner.get("name") if type(inner) is dict else None
+    return name if type(name) is str else ""
+
+
+def _plain(item: JsonObject) -> JsonObject:
+    """An item of a list in the interchange form: OpenAI's wrapper with or without `type`, MCP's and Anthropic's names."""
+    if type(item.get("function")) is dict:
+        return item["function"]
+    renamed = dict(item)
+    for theirs in ("inputSchema", "input_schema"):
+        if theirs in renamed and "parameters" not in renamed:
+            renamed["parameters"] = renamed.pop(theirs)
+    hints = renamed.get("annotations")
+    if "effects" not in renamed and type(hints) is dict:
+        renamed["effects"] = effects_of_hints(hints.get("readOnlyHint"))
+    return renamed
+
+
+def effects_of_hints(read_only: Json) -> str:
+    """MCP: a tool that does not say that it only reads may write."""
+    return "read" if read_only is True else "write"
+
+
+def _document(source: str) -> Json:
+    if source.startswith(("http://", "https://")):
+        text = _fetched(source)
+        if not source.split("?")[0].endswith((".yaml", ".yml")):
+            try:
+                return read_json(text)
+            except JsonError as error:
+                if not text.lstrip()[:8].lower().startswith(b"openapi"):
+                    raise InputError(f"{source}: {error}") from None
+        return _from_yaml(text, source)
+    if source.endswith((".yaml", ".yml")):
+        try:
+            return _from_yaml(Path(source).read_bytes(), source)
+        except OSError as error:
+            raise FormatError(f"cannot be read ({error.strerror})", source) from None
+    return read_document(source)
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            text: bytes = answer.read(LARGEST + 1)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise InputError(f"{url}: cannot be fetched ({str(error) or type(error).__name__:.120})") from None
+    if len(text) > LARGEST:
+        raise InputError(f"{url}: longer than {LARGEST} bytes")
+    return text
+
+
+def _from_yaml(text: bytes, source: str) -> JsonObject:
+    return yaml_safe(load_yaml(text, source), source)
+
+
+def load_yaml(text: bytes, source: str) -> Any:
+    """The value of a YAML text, plain types only. Raises `InputError`."""
+    try:
+        import yaml
+    except ImportError:
+        raise InputError(f"{source}: reading YAML needs the package pyyaml; or convert the file to JSON") from None
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{source}: not valid YAML ({str(error).splitlines()[0]:.120})") from None
+
+
+def write_catalogue(path: str | Path, catalogue: Catalogue) -> None:
+    """Writes tools.json, one tool a line, with `http` where a tool has it."""
+    rows = []
+    for entry in catalogue.entries:
+        row = tool_row(entry.tool)
+        if entry.http is not None:
+            row["http"] = http_row(entry.http)
+        rows.append(write_json(row))
+    write_document(path, b"[\n" + b",\n".join(rows) + b"\n]\n")
+
+
+def read_operations(path: str | Path) -> dict[str, HttpOperation]:
+    """How each tool of a tools.json is called over HTTP; tools without `http` are left out. Raises `FormatError`."""
+    document = read_document(path)
+    if type(document) is not list:
+        raise FormatError("expected a JSON list of tools", path)
+    found = {}
+    for place, item in enumerate(document):
+        operation = _operation(item, str(path), f"[{place}]") if type(item) is dict else None
+        if operation is not None:
+            found[_name_of(item)] = operation
+    return found
+
+
+def _operation(item: JsonObject, path: str, place: str) -> HttpOperation | None:
+    fields = Fields(item, path, None, f"{place}.")
+    if not fields.has("http"):
+        return None
+    inner = Fields(fields.take("http", dict), path, None, f"{place}.http.")
+    parameters = tuple(
+        HttpParameter(
+            one.take("argument", str),
+            one.choice("place", ("path", "query", "header", "cookie", "field", "body")),
+            one.take("name", str),
+            one.take("explode", bool, True),
+        )
+        for one in inner.objects("parameters", [])
+    )
+    ways = tuple(
+        tuple(_secret_from(secret, path, f"{place}.http.secrets") for secret in way)
+        for way in inner.take("secrets", list, [])
+        if type(way) is list
+    )
+    server = inner.take("server", str)
+    if not server.startswith(("http://", "https://")):
+        raise inner.error("expected an http(s) URL", "server")
+    return HttpOperation(inner.take("method", str), server, inner.take("path", str), parameters, ways)
+
+
+def _secret_from(secret: Json, path: str, place: str) -> Secret:
+    fields = Fields(secret if type(secret) is dict else {}, path, None, f"{place}.")
+    kind = fields.choice("kind", ("bearer", "basic", "header", "query", "cookie"))
+    return Secret(fields.take("scheme", str), kind, fields.take("name", str, ""), fields.take("variable", str))
