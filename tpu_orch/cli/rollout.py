@@ -1,0 +1,141 @@
+"""`tpu-orch rollout`: rollouts of tasks, written as the interchange format that `score` reads."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from data_pipeline.environment import Environment, replay
+from data_pipeline.errors import InputError
+from data_pipeline.formats.rollouts import rollout_to_row
+from data_pipeline.jsontext import write_json
+from data_pipeline.words import ResultKind, Rollout, Task
+from tpu_orch.cli.inputs import World, open_world
+from tpu_orch.reports.counting import counted
+from tpu_orch.runs.parts import appended, whole_lines
+
+CHUNK = 64  # tasks between writes of a replay
+
+
+@dataclass(frozen=True)
+class Args:
+    """Makes rollouts of tasks: by a trained policy, or by replaying the reference of each task.
+
+    A run that was cut off goes on where it stopped when the same command is given again. For example:
+    tpu-orch rollout --tools tools.json --store responses.store --tasks tasks.jsonl --policy replay --out rollouts.jsonl
+    """
+
+    world: tyro.conf.OmitArgPrefixes[World]
+
+    out: Annotated[Path, tyro.conf.arg(metavar="ROLLOUTS.jsonl")]
+    """Where the rollouts are written; the name appears when all are."""
+
+    policy: Literal["replay"] | None = None
+    """replay: the reference itself, call by call. Tasks with calls that were never recorded are left out."""
+
+    model: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """Folder of a run whose trained policy acts."""
+
+    samples: int = 1
+    """Rollouts of each task."""
+
+    temperature: float = 1.0
+    """0 means greedy."""
+
+    seed: int = 0
+
+
+def run(args: Args) -> int:
+    if (args.policy is None) == (args.model is None):
+        raise InputError("give either --policy replay or --model RUN")
+    if args.samples < 1:
+        raise InputError(f"--samples must be at least 1, found {args.samples}")
+    environment, tasks = open_world(args.world)
+    if args.model is None:
+        there = [task for task in tasks if all(step.recorded for step in task.reference)]
+        if len(there) < len(tasks):
+            print(
+                f"{len(tasks) - len(there)} of {len(tasks)} tasks have calls without a record: left out",
+                file=sys.stderr,
+            )
+        tasks = there
+    wanted = [(task, number) for task in tasks for number in range(args.samples)]
+    done = whole_lines(args.out, job_of(args))
+    if done:
+        print(f"going on after {len(done)} rollouts that are there already", file=sys.stderr)
+    make, chunk = (replayer(environment), CHUNK) if args.model is None else actor(args, args.model, environment, tasks)
+    kinds = dict.fromkeys(ResultKind, 0)
+    with appended(args.out) as file:
+        for piece in counted("rollouts", pieces(wanted[len(done) :], chunk), len(wanted) - len(done)):
+            rollouts = make(piece)
+            file.write(b"".join(write_json(rollout_to_row(rollout)) + b"\n" for rollout in rollouts))
+            file.flush()
+            for rollout in rollouts:
+                for step in rollout.steps:
+                    kinds[step.result.kind if step.result else ResultKind.MISS] += 1
+    told = ", ".join(f"{kind} {number}" for kind, number in kinds.items() if number) or "no call"
+    print(f"{args.out}: {len(wanted)} rollouts of {len(tasks)} tasks; results of the calls made now: {told}")
+    return 0
+
+
+def job_of(args: Args) -> str:
+    """A digest of what decides the rollouts."""
+    world = args.world
+    files = [
+        (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in (world.tools, world.store, world.tasks)
+    ]
+    asked = [
+        str(value)
+        for value in (world.split, world.limit, args.policy, args.model, args.samples, args.temperature, args.seed)
+    ]
+    return hashlib.sha256(json.dumps([files, asked]).encode()).hexdigest()
+
+
+def pieces(wanted: Sequence[tuple[Task, int]], size: int) -> Iterator[Sequence[tuple[Task, int]]]:
+    for start in range(0, len(wanted), size):
+        yield wanted[start : start + size]
+
+
+Make = Callable[[Sequence[tuple[Task, int]]], list[Rollout]]
+
+
+def replayer(environment: Environment) -> Make:
+    """Plays references."""
+
+    def make(piece: Sequence[tuple[Task, int]]) -> list[Rollout]:
+        return [replay(task, environment)._replace(group_index=number) for task, number in piece]
+
+    return make
+
+
+def actor(args: Args, model: Path, environment: Environment, tasks: Sequence[Task]) -> tuple[Make, int]:
+    """Samples from a trained policy; and how many rollouts keep it busy."""
+    import jax
+    import numpy as np
+
+    from tpu_orch.engine import Episode
+    from tpu_orch.trainer.build import run_mesh
+    from tpu_orch.trainer.platform import prepare_platform
+    from tpu_orch.trainer.saved import open_policy
+
+    prepare_platform()
+    saved = open_policy(model, tasks)
+    chat = saved.engine.chat
+
+    def make(piece: Sequence[tuple[Task, int]]) -> list[Rollout]:
+        episodes = [
+            Episode(task, np.asarray(chat.prompt(task, environment.tools), np.int32), number, args.seed)
+            for task, number in piece
+        ]
+        with jax.set_mesh(run_mesh(replace(saved.config))):
+            return saved.engine.run(
+                saved.params, episodes, environment, weights_version=saved.step, temperature=args.temperature
+            )
+
+    return make, 4 * saved.engine.rows

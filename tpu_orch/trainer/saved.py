@@ -1,0 +1,63 @@
+"""A trained policy from its run folder: configuration, tokenizer, newest intact weights."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from data_pipeline.chat import Chat
+from data_pipeline.chat.shortening import Shortener
+from data_pipeline.environment.shorten import kept_paths
+from data_pipeline.errors import InputError
+from data_pipeline.jsontext import JsonError, read_json
+from data_pipeline.tokenizers import load_tokenizer
+from data_pipeline.words import Task
+from models.decoder import init
+from models.sharding import param_shardings
+from tpu_orch.checkpoints import load_parts, newest_step
+from tpu_orch.config import RunConfig, from_json
+from tpu_orch.engine import Engine, EngineOptions, decoder_policy
+from tpu_orch.runs.folder import CHECKPOINTS, CONFIG
+from tpu_orch.trainer.build import model_config, run_mesh
+
+
+class SavedPolicy(NamedTuple):
+    config: RunConfig
+    engine: Engine
+    params: Any
+    step: int
+    """Of the checkpoint that the weights come from."""
+
+
+def open_policy(folder: Path, tasks: Iterable[Task], engine: EngineOptions | None = None) -> SavedPolicy:
+    """The policy of a run, ready to act on these tasks. Call under no other mesh.
+
+    Args:
+      folder: of the run.
+      tasks: what it will be asked; their workflows say which fields of long results must be kept.
+      engine: instead of the run's own options.
+    Raises:
+      InputError: the folder is no run, or holds no intact checkpoint.
+    """
+    if not (folder / CONFIG).exists():
+        raise InputError(f"{folder}: no run folder, it has no {CONFIG}; give the --out of a train command")
+    try:
+        config = from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
+    except (JsonError, TypeError) as error:
+        raise InputError(f"{folder / CONFIG}: no configuration of a run: {error}") from None
+    config = config if engine is None else replace(config, engine=engine)
+    tokenizer = load_tokenizer(folder / "tokenizer.model")
+    chat = Chat(tokenizer, config.schemas, Shortener(tokenizer, config.result_limit, kept_paths(tasks)))
+    decoder, mesh = model_config(config, tokenizer.vocab_size), run_mesh(config)
+    step = newest_step(folder / CHECKPOINTS)
+    with jax.set_mesh(mesh):
+        shapes = jax.eval_shape(lambda: init(decoder, jax.random.key(0)))
+        placed = jax.tree.map(
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            shapes,
+            param_shardings(decoder, mesh),
+        )
+        params = load_parts(step, {"params": placed})["params"]
+    return SavedPolicy(config, Engine(decoder_policy(decoder, mesh), chat, config.engine), params, int(step.name))
