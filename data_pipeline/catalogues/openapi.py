@@ -75,7 +75,7 @@ def _operations(document: JsonObject) -> Iterator[_Operation]:
         for method in METHODS:
             operation = item.get(method)
             if type(operation) is dict:
-                name = tool_name(operation.get("operationId") or f"{method}_{path}")
+                name = tool_name(operation.get("operationId") or f"{method}_{path.strip('/')}")
                 yield _Operation(name, method, path, item, operation, document)
 
 
