@@ -17,14 +17,22 @@ KEY_CHUNK = 64
 MASKED = -1e30
 """score of a key that a query may not see: finite, so that fully masked rows stay free of NaN; exp of it is exactly 0"""
 
+SHARED = 1 << 16
+"""segments below it stand alone; its multiples are shared prompts"""
+
 
 def dense_mask(segment_ids: Int[Array, "B T"] | None, length: int) -> Bool[Array, "rows T T"]:
-    """Which key (last axis) each query sees: itself and earlier ones, of its own segment if segments are given."""
+    """Which key (last axis) each query sees: itself and earlier ones, of its own segment if segments are given.
+
+    Segments n * SHARED + 1, n * SHARED + 2, ... also see segment n * SHARED: a prompt that several continuations share.
+    """
     places = jnp.arange(length)
     causal = (places[None, :] <= places[:, None])[None]
     if segment_ids is None:
         return causal
-    return causal & (segment_ids[:, :, None] == segment_ids[:, None, :])
+    query, key = segment_ids[:, :, None], segment_ids[:, None, :]
+    prompt = query - query % SHARED
+    return causal & ((query == key) | ((prompt > 0) & (prompt == key)))
 
 
 def dense_attention(

@@ -10,10 +10,11 @@ following token, so it is 0 wherever that token was fed:
     weight       0     0      0         w       0    0     0        w     w
 
 Weights hold the step's normaliser (`normalisers`), advantages and supervised weights lie side by side, so one update serves
-reinforcement learning, supervised fine-tuning, and both at once. Rows may hold several sequences, told apart by segments.
+reinforcement learning, supervised fine-tuning, and both at once. Rows may hold several sequences, told apart by segments,
+and one copy of a prompt that several of them share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -22,6 +23,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import Ledger
+from models.attention import SHARED
+from tpu_orch.training.packing import Unit, rows_of, shared_units, single_units
 
 Real: TypeAlias = float | np.floating
 
@@ -50,7 +53,9 @@ class MicroBatch(NamedTuple):
     positions: Int[Array, "B T"]
     """Place of the token in its own sequence."""
     segments: Int[Array, "B T"]
-    """Which sequence of the row, counted from 1."""
+    """What a token sees: earlier ones of its own segment, and of the shared prompt that the segment belongs to."""
+    sequences: Int[Array, "B T"]
+    """Which sequence of the row, counted from 1; 0 also in a shared prompt."""
     policy_weight: Float[Array, "B T"]
     likelihood_weight: Float[Array, "B T"]
     advantages: Float[Array, "B T"]
@@ -133,77 +138,133 @@ def _example(
 
 
 def micro_batches(
-    examples: Sequence[Example], allowed: Sequence[Shape], *, temperature: float = 1.0, pack: bool = False
+    examples: Sequence[Example],
+    allowed: Sequence[Shape],
+    *,
+    temperature: float = 1.0,
+    pack: bool = False,
+    share_prompts: bool = False,
 ) -> list[MicroBatch]:
-    """Lays the examples out in micro-batches of the allowed shapes, longest first; the layout depends on lengths alone.
+    """Lays the examples out in micro-batches of the allowed shapes, longest first, by their lengths and prompts alone.
 
     Args:
       temperature: of sampling. Demonstrations are trained at 1: lay them out in a call of their own.
       pack: several sequences share a row where they fit; otherwise each has its own.
+      share_prompts: sequences of the same prompt share a row that holds the prompt once (see `packing`).
     Raises:
       InputError: an example longer than the longest shape.
     """
+    return lay_out(examples, allowed, temperature=temperature, pack=pack, share_prompts=share_prompts)[0]
+
+
+class Place(NamedTuple):
+    """Where an example's tokens stand: its targets from number `first` on."""
+
+    batch: int
+    row: int
+    start: int
+    first: int
+
+
+def lay_out(
+    examples: Sequence[Example],
+    allowed: Sequence[Shape],
+    *,
+    temperature: float = 1.0,
+    pack: bool = False,
+    share_prompts: bool = False,
+) -> tuple[list[MicroBatch], list[Place]]:
+    """`micro_batches`, and where each example went."""
     widths = [len(example.ids) - 1 for example in examples]
     ordered = sorted(allowed, key=lambda shape: shape.tokens)
+    room = ordered[-1].tokens
     for number, width in enumerate(widths):
-        if width > ordered[-1].tokens:
+        if width > room:
             raise InputError(
-                f"sequence {number} has {width + 1} tokens, the longest bucket takes {ordered[-1].tokens + 1}: "
+                f"sequence {number} has {width + 1} tokens, the longest bucket takes {room + 1}: "
                 "add a longer bucket or shorten the context"
             )
-    rows = _packed(widths, ordered[-1].tokens) if pack else [[n] for n in _longest_first(widths)]
-    batches, start = [], 0
+    if share_prompts:
+        fed = [int(example.sampled.argmax()) if example.sampled.any() else len(example.ids) for example in examples]
+        prompts = [example.ids[:length].tobytes() for example, length in zip(examples, fed, strict=True)]
+        units = shared_units(widths, prompts, [length - 1 for length in fed], room)
+    else:
+        units = single_units(widths)
+    rows = rows_of(units, room, pack=pack)
+    batches: list[MicroBatch] = []
+    places = [Place(0, 0, 0, 0)] * len(examples)
+    start = 0
     while start < len(rows):
-        needed = sum(widths[n] for n in rows[start])
+        needed = sum(unit.width for unit in rows[start])
         shape = next(shape for shape in ordered if shape.tokens >= needed)
-        chosen = [[examples[n] for n in row] for row in rows[start : start + shape.rows]]
-        batches.append(_lay_out(chosen, shape, temperature))
+        batch = _empty(shape, temperature)
+        for r, row in enumerate(rows[start : start + shape.rows]):
+            for number, at in _fill(batch, r, row, examples):
+                places[number] = at._replace(batch=len(batches))
+        batch.old_logprobs[...] = batch.sampler_logprobs
+        batches.append(batch)
         start += shape.rows
-    return batches
+    return batches, places
 
 
-def _longest_first(widths: Sequence[int]) -> list[int]:
-    return sorted(range(len(widths)), key=lambda n: (-widths[n], n))
+def of_examples(
+    values: Sequence[np.ndarray], places: Sequence[Place], examples: Sequence[Example]
+) -> list[Float[np.ndarray, "_"]]:
+    """Values [B T] of the micro-batches' targets -> values of each example's tokens; 0 where it was not sampled."""
+    arrays = [np.asarray(each, np.float32) for each in values]
+    made = []
+    for place_, example in zip(places, examples, strict=True):
+        out = np.zeros(len(example.ids), np.float32)
+        width = len(example.ids) - 1 - place_.first
+        out[place_.first + 1 :] = arrays[place_.batch][place_.row, place_.start : place_.start + width]
+        made.append(np.where(example.sampled, out, 0.0).astype(np.float32))
+    return made
 
 
-def _packed(widths: Sequence[int], room: int) -> list[list[int]]:
-    """First fit of the longest first; rows come back with the fullest first, so that they share buckets."""
-    rows: list[list[int]] = []
-    left: list[int] = []
-    for n in _longest_first(widths):
-        row = next((r for r, free in enumerate(left) if free >= widths[n]), None)
-        if row is None:
-            row = len(rows)
-            rows.append([])
-            left.append(room)
-        rows[row].append(n)
-        left[row] -= widths[n]
-    return [rows[r] for r in sorted(range(len(rows)), key=lambda r: (left[r], r))]
+def _empty(shape: Shape, temperature: float) -> MicroBatch:
+    whole, real = (
+        [np.zeros(shape, dtype) for _ in range(number)] for dtype, number in ((np.int32, 5), (np.float32, 6))
+    )
+    return MicroBatch._make([*whole, *real, np.asarray(temperature, np.float32)])
 
 
-def _lay_out(rows: Sequence[Sequence[Example]], shape: Shape, temperature: float) -> MicroBatch:
-    def empty(dtype: type) -> np.ndarray:
-        return np.zeros(shape, dtype)
-
-    whole, real = [empty(np.int32) for _ in range(4)], [empty(np.float32) for _ in range(6)]
-    batch = MicroBatch._make([*whole, *real, np.asarray(temperature, np.float32)])
-    for r, row in enumerate(rows):
-        start = 0
-        for segment, example in enumerate(row, start=1):
-            width = len(example.ids) - 1
-            here = (r, slice(start, start + width))
-            marks = example.sampled[1:].astype(np.float32)
-            batch.ids[here] = example.ids[:-1]
-            batch.targets[here] = example.ids[1:]
-            batch.positions[here] = np.arange(width)
-            batch.segments[here] = segment
-            batch.policy_weight[here] = marks * example.policy_weight
-            batch.likelihood_weight[here] = marks * example.likelihood_weight
-            batch.advantages[here] = marks * example.advantages[1:]
-            batch.sampler_logprobs[here] = marks * example.logprobs[1:]
+def _fill(
+    batch: MicroBatch, row: int, units: Sequence[Unit], examples: Sequence[Example]
+) -> Iterator[tuple[int, Place]]:
+    """Writes the units of a row into the batch's arrays, and says where each example went."""
+    start = sequence = 0
+    for number, unit in enumerate(units, start=1):
+        segment = number
+        if unit.shared:
+            segment = number * SHARED
+            _write(batch, (row, slice(start, start + unit.shared)), examples[unit.members[0]], 0, segment, 0)
+            start += unit.shared
+        for member in unit.members:
+            sequence += 1
+            segment += bool(unit.shared)
+            width = len(examples[member].ids) - 1 - unit.shared
+            here = (row, slice(start, start + width))
+            _write(batch, here, examples[member], unit.shared, segment, sequence)
+            yield member, Place(0, row, start, unit.shared)
             start += width
-    batch.old_logprobs[...] = batch.sampler_logprobs
-    return batch
+
+
+def _write(
+    batch: MicroBatch, here: tuple[int, slice], example: Example, first: int, segment: int, sequence: int
+) -> None:
+    """Writes an example's tokens from number `first` on. Sequence 0 is a shared prompt: nothing of it was sampled."""
+    width = here[1].stop - here[1].start
+    inputs, targets = slice(first, first + width), slice(first + 1, first + 1 + width)
+    marks = example.sampled[targets].astype(np.float32)
+    batch.ids[here] = example.ids[inputs]
+    batch.targets[here] = example.ids[targets]
+    batch.positions[here] = np.arange(first, first + width)
+    batch.segments[here] = segment
+    batch.sequences[here] = sequence
+    batch.policy_weight[here] = marks * example.policy_weight
+    batch.likelihood_weight[here] = marks * example.likelihood_weight
+    batch.advantages[here] = marks * example.advantages[targets]
+    batch.sampler_logprobs[here] = marks * example.logprobs[targets]
 
 
 def place(batch: MicroBatch, sharding: jax.sharding.NamedSharding | None) -> MicroBatch:

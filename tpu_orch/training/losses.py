@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 KlEstimator = Literal["k1", "k2", "k3"]
+Ratio = Literal["token", "sequence", "product"]
 
 
 class PolicyLoss(NamedTuple):
@@ -38,24 +39,65 @@ def clipped_policy_gradient(
     return PolicyLoss(-jnp.minimum(plain, bounded), ratio, bounded < plain)
 
 
-def sequence_log_ratio(
-    log_ratio: Float[Array, "B T"], mask: Bool[Array, "B T"], segments: Int[Array, "B T"]
+def over_sequence(
+    values: Float[Array, "B T"], mask: Bool[Array, "B T"], sequences: Int[Array, "B T"], *, mean: bool
 ) -> Float[Array, "B T"]:
-    """The mean log-ratio over each sequence's sampled tokens, at every token of the sequence.
-
-    GSPO, arXiv 2507.18071, eq. 7: s_i = exp(mean_t log(pi(y_t) / pi_old(y_t))). The gradient flows through the mean.
+    """The sum (or mean) of the masked values of each sequence, at every token of the sequence.
 
     Args:
-      segments: which sequence of its row a token belongs to, from 1; 0 is padding.
+      sequences: which sequence of its row a token belongs to, from 1 to at most T; 0 is none.
     """
-    rows, length = log_ratio.shape
-    place = jnp.arange(rows)[:, None] * (length + 1) + segments
+    rows, length = values.shape
+    place = jnp.arange(rows)[:, None] * (length + 1) + sequences
 
-    def total(values: Float[Array, "B T"]) -> Float[Array, "sequences"]:
-        return jax.ops.segment_sum(values.ravel(), place.ravel(), num_segments=rows * (length + 1))
+    def total(each: Float[Array, "B T"]) -> Float[Array, "sequences"]:
+        return jax.ops.segment_sum(each.ravel(), place.ravel(), num_segments=rows * (length + 1))
 
-    means = total(jnp.where(mask, log_ratio, 0.0)) / jnp.maximum(total(mask.astype(log_ratio.dtype)), 1.0)
-    return means[place]
+    totals = total(jnp.where(mask, values, 0.0))
+    return (totals / jnp.maximum(total(mask.astype(values.dtype)), 1.0) if mean else totals)[place]
+
+
+def log_ratio_of(
+    difference: Float[Array, "B T"], mask: Bool[Array, "B T"], sequences: Int[Array, "B T"], ratio: Ratio
+) -> Float[Array, "B T"]:
+    """Log of the ratio that is clipped, at every token; the gradient flows through it.
+
+    token: of the token itself. sequence: the mean over the sequence, GSPO's s_i, arXiv 2507.18071, eq. 7. product: the sum
+    over the sequence, the ratio of whole sequences, as RLOO treats a sequence as one action (arXiv 2402.14740, section 3.2).
+    The last two repeat one loss over the sequence's tokens, whose weights 1 / length add up to one.
+    """
+    if ratio == "token":
+        return difference
+    return over_sequence(difference, mask, sequences, mean=ratio == "sequence")
+
+
+def importance_weight(old: Float[Array, "B T"], sampler: Float[Array, "B T"], cap: float) -> Float[Array, "B T"]:
+    """min(exp(old - sampler), cap): corrects for data drawn by other weights, with bounded variance and bounded bias.
+
+    The truncation of IMPALA, arXiv 1802.01561, section 4.1, per token.
+
+    Args:
+      old: log-probs under the weights that the update starts from.
+      sampler: log-probs under the weights, or the program, that drew the tokens.
+    """
+    return jax.lax.stop_gradient(jnp.minimum(jnp.exp(old - sampler), cap))
+
+
+def drift_mask(
+    logp: Float[Array, "B T"],
+    sampler: Float[Array, "B T"],
+    advantages: Float[Array, "B T"],
+    mask: Bool[Array, "B T"],
+    sequences: Int[Array, "B T"],
+    limit: float,
+) -> Bool[Array, "B T"]:
+    """False for tokens of negative advantage in a sequence whose mean log(sampler / policy) exceeds the limit.
+
+    Off-policy sequence masking of DeepSeek-V3.2, arXiv 2512.02556, section 3.1: what the policy has already left behind
+    need not be pushed further away.
+    """
+    drift = over_sequence(jax.lax.stop_gradient(sampler - logp), mask, sequences, mean=True)
+    return (advantages >= 0) | (drift <= limit)
 
 
 def kl_estimate(

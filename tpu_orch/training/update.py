@@ -17,7 +17,14 @@ from jaxtyping import Array, Bool, Float
 from data_pipeline.errors import InputError, WorkFailed
 from tpu_orch.training.batch import MicroBatch, place
 from tpu_orch.training.learner import Learner, Params, TargetStatistics, target_statistics
-from tpu_orch.training.losses import clipped_policy_gradient, kl_estimate, negative_log_likelihood
+from tpu_orch.training.losses import (
+    clipped_policy_gradient,
+    drift_mask,
+    importance_weight,
+    kl_estimate,
+    log_ratio_of,
+    negative_log_likelihood,
+)
 from tpu_orch.training.objective import Objective
 from tpu_orch.training.optimizer import Optimizer
 from tpu_orch.training.state import TrainState
@@ -35,6 +42,7 @@ class Totals(NamedTuple):
     clipped: Array
     ratio: Array
     kl: Array
+    dropped: Array
     nll: Array
     mismatch: Array
     """The largest |log-prob of the update - log-prob of the sampler|: a maximum, not a sum."""
@@ -75,13 +83,26 @@ def loss_and_totals(
     """The micro-batch's share of the step's loss, and the sums that the metrics are made of."""
     logp, entropy = statistics(learner, params, batch, chunk)
     acted, shown = batch.policy_weight > 0, batch.likelihood_weight > 0
-    # Where nothing was sampled there is no log-prob to compare with: exp of that difference, or its gradient, may overflow.
-    log_ratio = jnp.where(acted, logp - batch.old_logprobs, 0.0)
+
+    def sampled(values: Float[Array, "B T"]) -> Float[Array, "B T"]:
+        # Where nothing was sampled there is no log-prob to compare with: exp of a difference, or its gradient, may overflow.
+        return jnp.where(acted, values, 0.0)
+
+    log_ratio = log_ratio_of(sampled(logp - batch.old_logprobs), acted, batch.sequences, objective.ratio)
     pg = clipped_policy_gradient(log_ratio, batch.advantages, low=objective.clip_low, high=objective.clip_high)
-    kl = kl_estimate(jnp.where(acted, logp, 0.0), jnp.where(acted, batch.reference_logprobs, 0.0), objective.kl)
+    kl = kl_estimate(sampled(logp), sampled(batch.reference_logprobs), objective.kl)
     per_token = pg.loss
-    if objective.kl_weight:
-        per_token = per_token + objective.kl_weight * kl
+    if objective.importance_cap is not None:
+        old, sampler = sampled(batch.old_logprobs), sampled(batch.sampler_logprobs)
+        per_token = per_token * importance_weight(old, sampler, objective.importance_cap)
+    kept = acted
+    if objective.drift_limit is not None:
+        kept = acted & drift_mask(
+            logp, batch.sampler_logprobs, batch.advantages, acted, batch.sequences, objective.drift_limit
+        )
+        per_token = jnp.where(kept, per_token, 0.0)
+    if objective.loss_kl_weight:
+        per_token = per_token + objective.loss_kl_weight * kl
     if objective.entropy_weight:
         per_token = per_token - objective.entropy_weight * entropy
     nll = negative_log_likelihood(logp)
@@ -98,6 +119,7 @@ def loss_and_totals(
         clipped=_over(acted, pg.clipped.astype(jnp.float32)),
         ratio=_over(acted, pg.ratio),
         kl=_over(acted, kl) if objective.kl_weight else jnp.zeros(()),
+        dropped=jnp.sum(acted & ~kept, dtype=jnp.float32),
         nll=_over(shown, nll),
         mismatch=jnp.max(jnp.where(acted, jnp.abs(logp - batch.sampler_logprobs), 0.0)),
     )
@@ -176,6 +198,7 @@ def metrics_of(totals: Totals) -> Metrics:
         "clip_share": totals.clipped / acted,
         "ratio": totals.ratio / acted,
         "kl": totals.kl / acted,
+        "dropped_share": totals.dropped / acted,
         "nll": totals.nll / shown,
         "mismatch": totals.mismatch,
     }

@@ -9,9 +9,11 @@ import pytest
 
 from tpu_orch.training.losses import (
     clipped_policy_gradient,
+    drift_mask,
+    importance_weight,
     kl_estimate,
+    log_ratio_of,
     negative_log_likelihood,
-    sequence_log_ratio,
 )
 
 
@@ -70,12 +72,31 @@ def test_expected_gradients_of_the_kl_estimators_as_losses() -> None:
     np.testing.assert_allclose(expected_loss("k3"), jax.grad(forward)(logits), atol=1e-6)
 
 
-def test_sequence_ratio_is_the_mean_over_sampled_tokens_of_the_segment() -> None:
-    log_ratio = jnp.asarray([[1.0, 2.0, 9.0, 4.0, 8.0, 0.0], [5.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+def test_ratios_of_sequences() -> None:
+    difference = jnp.asarray([[1.0, 2.0, 9.0, 4.0, 8.0, 0.0], [5.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
     mask = jnp.asarray([[1, 1, 0, 1, 1, 0], [0, 1, 0, 0, 0, 0]], bool)
-    segments = jnp.asarray([[1, 1, 1, 2, 2, 0], [1, 1, 0, 0, 0, 0]])
-    got = sequence_log_ratio(log_ratio, mask, segments)
-    np.testing.assert_allclose(got, [[1.5, 1.5, 1.5, 6.0, 6.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    sequences = jnp.asarray([[1, 1, 1, 2, 2, 0], [1, 1, 0, 0, 0, 0]])
+    mean = log_ratio_of(difference, mask, sequences, "sequence")
+    np.testing.assert_allclose(mean, [[1.5, 1.5, 1.5, 6.0, 6.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    whole = log_ratio_of(difference, mask, sequences, "product")
+    np.testing.assert_allclose(whole, [[3.0, 3.0, 3.0, 12.0, 12.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    assert log_ratio_of(difference, mask, sequences, "token") is difference
+
+
+def test_importance_weights_are_capped_and_carry_no_gradient() -> None:
+    old, sampler = jnp.log(one(0.5, 0.2, 0.9)), jnp.log(one(0.25, 0.4, 0.1))
+    np.testing.assert_allclose(importance_weight(old, sampler, 2.5)[0], [2.0, 0.5, 2.5], rtol=1e-6)
+    assert not jax.grad(lambda x: importance_weight(x, sampler, 2.5).sum())(old).any()
+
+
+def test_only_drifted_sequences_of_negative_advantage_are_dropped() -> None:
+    sampler = jnp.log(one(0.8, 0.8, 0.8, 0.8, 0.8))
+    logp = jnp.log(one(0.2, 0.2, 0.2, 0.7, 0.1))
+    advantages = one(-1.0, -1.0, 1.0, -1.0, -1.0)
+    sequences, mask = jnp.asarray([[1, 1, 2, 3, 3]]), jnp.asarray([[1, 1, 1, 1, 0]], bool)
+    got = drift_mask(logp, sampler, advantages, mask, sequences, limit=0.5)
+    # log(.8/.2) = 1.39 is beyond the limit; log(.8/.7) = .13 is not, and the last token was fed
+    assert got[0].tolist() == [False, False, True, True, True]
 
 
 def finite_difference(loss, x: np.ndarray, step: float = 1e-3) -> np.ndarray:
@@ -88,7 +109,7 @@ def finite_difference(loss, x: np.ndarray, step: float = 1e-3) -> np.ndarray:
     return gradient
 
 
-@pytest.mark.parametrize("name", ["policy", "sequence", "k1", "k2", "k3", "likelihood"])
+@pytest.mark.parametrize("name", ["policy", "sequence", "product", "k1", "k2", "k3", "likelihood"])
 def test_gradients_by_finite_differences(name: str) -> None:
     random = np.random.default_rng(0)
     with jax.enable_x64():
@@ -100,9 +121,9 @@ def test_gradients_by_finite_differences(name: str) -> None:
         def loss(log_ratio: jax.Array) -> jax.Array:
             if name == "policy":
                 each = clipped_policy_gradient(log_ratio, advantages, low=0.2, high=0.28).loss
-            elif name == "sequence":
-                mean = sequence_log_ratio(log_ratio, mask, segments)
-                each = clipped_policy_gradient(mean, advantages, low=0.9, high=9.0).loss
+            elif name in ("sequence", "product"):
+                joint = log_ratio_of(log_ratio, mask, segments, name)
+                each = clipped_policy_gradient(joint, advantages, low=0.9, high=9.0).loss
             elif name == "likelihood":
                 each = negative_log_likelihood(log_ratio)
             else:
