@@ -17,6 +17,7 @@ KEY_CHUNK = 64
 MASKED = -1e30
 """score of a key that a query may not see: finite, so that fully masked rows stay free of NaN; exp of it is exactly 0"""
 
+
 SHARED = 1 << 16
 """segments below it stand alone; its multiples are shared prompts"""
 
@@ -35,17 +36,30 @@ def dense_mask(segment_ids: Int[Array, "B T"] | None, length: int) -> Bool[Array
     return causal & ((query == key) | ((prompt > 0) & (prompt == key)))
 
 
+def windowed(
+    mask: Bool[Array, "rows T T"], positions: Int[Array, "B T"], window: Int[Array, ""]
+) -> Bool[Array, "B T T"]:
+    """The mask without keys `window` or more positions back."""
+    return mask & (positions[:, :, None] - positions[:, None, :] < window)
+
+
+def softcap(scores: Float[Array, "*shape"], cap: float) -> Float[Array, "*shape"]:
+    """Scores squashed smoothly into +- cap; a cap of 0 is none."""
+    return cap * jnp.tanh(scores / cap) if cap else scores
+
+
 def dense_attention(
     q: Float[Array, "B T N H"],
     k: Float[Array, "B T K H"],
     v: Float[Array, "B T K H"],
     mask: Bool[Array, "rows T T"],
     scale: float,
+    cap: float = 0.0,
 ) -> Float[Array, "B T N H"]:
     """softmax(scale q k') v over the keys that the mask allows; N / K query heads share a key head."""
     grouped = q.reshape(*q.shape[:2], k.shape[2], -1, q.shape[3])
     scores = jnp.einsum("btkgh,bskh->bkgts", grouped, k, preferred_element_type=jnp.float32) * scale
-    weights = jax.nn.softmax(jnp.where(mask[:, None, None], scores, MASKED), axis=-1)
+    weights = jax.nn.softmax(jnp.where(mask[:, None, None], softcap(scores, cap), MASKED), axis=-1)
     return jnp.einsum("bkgts,bskh->btkgh", weights.astype(v.dtype), v).reshape(q.shape)
 
 
@@ -63,10 +77,11 @@ def absorb(
     k: Float[Array, "R C K H"],
     v: Float[Array, "R C K H"],
     seen: Bool[Array, "R T C"],
+    cap: float,
 ) -> Softmax:
     """The state after one more chunk of keys; rows that see none of them keep theirs bit for bit once they have seen any."""
     scores = jnp.einsum("rtkgh,rckh->rkgtc", q, k, preferred_element_type=jnp.float32)
-    scores = jnp.where(seen[:, None, None], scores, MASKED)
+    scores = jnp.where(seen[:, None, None], softcap(scores, cap), MASKED)
     highest = jnp.maximum(state.highest, jnp.max(scores, axis=-1))
     fade = jnp.exp(state.highest - highest)
     weights = jnp.exp(scores - highest[..., None])
@@ -74,17 +89,27 @@ def absorb(
     return Softmax(highest, state.total * fade + jnp.sum(weights, axis=-1), state.values * fade[..., None] + added)
 
 
+class Span(NamedTuple):
+    """The slots that any row may see, as arrays: one program serves every length."""
+
+    start: Int[Array, ""]
+    end: Int[Array, ""]
+    window: Int[Array, ""]
+    """slots that a query sees, its own included"""
+
+
 def chunked_attention(
     q: Float[Array, "R T N H"],
     read: Callable[[Array], tuple[Array, Array]],
-    chunks: Int[Array, ""],
+    span: Span,
     positions: Int[Array, "R T"],
     kv_heads: int,
     scale: float,
+    cap: float = 0.0,
 ) -> Float[Array, "R T N H"]:
-    """Attention over `chunks` chunks of a cache, each query seeing the slots up to its own position.
+    """Attention over the chunks of a cache that a span touches, each query seeing its window up to its own position.
 
-    read(i) gives keys and values [R, C, K, H] of slots i*C..(i+1)*C. Chunks is an array: one program serves every length.
+    read(i) gives keys and values [R, C, K, H] of slots i*C..(i+1)*C.
     """
     rows, length, heads, size = q.shape
     grouped = (q * scale).reshape(rows, length, kv_heads, -1, size)
@@ -92,9 +117,10 @@ def chunked_attention(
 
     def body(chunk: Array, state: Softmax) -> Softmax:
         slots = chunk * KEY_CHUNK + jnp.arange(KEY_CHUNK)
-        return absorb(state, grouped, *read(chunk), slots <= positions[:, :, None])
+        back = positions[:, :, None] - slots
+        return absorb(state, grouped, *read(chunk), (back >= 0) & (back < span.window), cap)
 
     start = Softmax(jnp.full(shape, MASKED), jnp.zeros(shape), jnp.zeros((*shape, size)))
-    state = jax.lax.fori_loop(0, chunks, body, start)
+    state = jax.lax.fori_loop(span.start // KEY_CHUNK, -(-span.end // KEY_CHUNK), body, start)
     out = state.values / jnp.maximum(state.total, 1.0)[..., None]
     return jnp.moveaxis(out, 3, 1).reshape(q.shape).astype(q.dtype)

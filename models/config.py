@@ -13,6 +13,22 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
+class RopeScaling:
+    """How rotary frequencies are slowed for contexts longer than the one first trained on."""
+
+    kind: Literal["linear", "llama3"]
+    """linear: all of them; llama3: those that turn slowly, with a smooth passage"""
+    factor: float
+    """slow frequencies are divided by this"""
+    low: float = 1.0
+    """llama3: below this many turns in the original context a frequency is divided in full"""
+    high: float = 4.0
+    """llama3: above this many turns it is left as it is"""
+    original_length: int = 8192
+    """llama3: tokens of the original context"""
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """A decoder-only transformer with grouped-query attention, rotary positions and a gated MLP."""
 
@@ -30,25 +46,50 @@ class ModelConfig:
     """H: size of one head, even"""
     d_ff: int
     """F: width of the gated MLP"""
-    rope_theta: float = 1_000_000.0
-    """base of the rotary frequencies"""
     norm_eps: float = 1e-6
     """added to the mean square in every RMSNorm"""
     tied_embeddings: bool = True
     """the output head is the embedding table, transposed"""
+
+    rope_theta: float = 1_000_000.0
+    """base of the rotary frequencies"""
+    rope_scaling: RopeScaling | None = None
+    """slowed frequencies (Llama 3.1 and later, Gemma 3 from 4B)"""
+    window: int = 0
+    """tokens that a local layer sees, itself included (Gemma); 0: every layer sees all"""
+    global_every: int = 1
+    """every so-manieth layer is global, the others local, where there is a window"""
+    local_rope_theta: float | None = None
+    """base of local layers, unscaled (Gemma 3); None: as global layers"""
+
     qk_norm: bool = True
     """RMSNorm on every query and key head before the rotation (Qwen3, Gemma 3)"""
     qkv_bias: bool = False
     """biases on the query, key and value projections (Qwen2.5)"""
+    query_scalar: float | None = None
+    """scores are divided by its root; None: the head size"""
+    attention_softcap: float = 0.0
+    """scores are squashed into +- this by a tanh (Gemma 2); 0: not"""
+    activation: Literal["silu", "gelu"] = "silu"
+    """of the gate of the MLP; gelu in its tanh form (Gemma)"""
+    post_norms: bool = False
+    """RMSNorm on the output of attention and MLP as well (Gemma)"""
+    norm_plus_one: bool = False
+    """norms multiply by 1 + weight (Gemma)"""
+    scaled_embeddings: bool = False
+    """embeddings are multiplied by the root of the width (Gemma)"""
+    final_softcap: float = 0.0
+    """logits are squashed into +- this by a tanh (Gemma 2); 0: not"""
+
     dtype: str = "float32"
     """type of activations and of the weights where they are used"""
     param_dtype: str = "float32"
     """type of the stored weights"""
-    remat: Literal["none", "block"] = "block"
-    """what the backward pass computes again: nothing, or every block from its input"""
+    remat: Literal["none", "dots", "block"] = "block"
+    """what the backward pass computes again: nothing; all but the products with weights; every block from its input"""
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "d_model", "layers", "heads", "kv_heads", "head_dim", "d_ff"):
+        for name in ("vocab_size", "d_model", "layers", "heads", "kv_heads", "head_dim", "d_ff", "global_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} is {getattr(self, name)}: must be at least 1")
         if self.heads % self.kv_heads:
@@ -60,9 +101,13 @@ class ModelConfig:
                 raise ConfigError(f"model.{name} {getattr(self, name)!r} is none of {', '.join(DTYPES)}")
 
     @property
-    def groups(self) -> int:
-        """Query heads that share one key and value head."""
-        return self.heads // self.kv_heads
+    def score_scale(self) -> float:
+        """What q k' is multiplied by."""
+        return (self.query_scalar or self.head_dim) ** -0.5
+
+    def is_local(self, layer: int) -> bool:
+        """Whether layer `layer` (from 0) sees only its window."""
+        return self.window > 0 and (layer + 1) % self.global_every != 0
 
 
 def tiny(vocab_size: int = 64) -> ModelConfig:
@@ -76,11 +121,4 @@ def small(vocab_size: int = 4096) -> ModelConfig:
     """Five million parameters, Qwen3-shaped: what two CPU cores train and sample in minutes."""
     return ModelConfig(
         vocab_size=vocab_size, d_model=256, layers=4, heads=4, kv_heads=2, head_dim=64, d_ff=1024, rope_theta=10_000.0
-    )
-
-
-def qwen3_0_6b() -> ModelConfig:
-    """Qwen/Qwen3-0.6B."""
-    return ModelConfig(
-        vocab_size=151_936, d_model=1024, layers=28, heads=16, kv_heads=8, head_dim=128, d_ff=3072, dtype="bfloat16"
     )

@@ -1,35 +1,54 @@
 """Rotary positions (Su et al. 2021, arXiv 2104.09864), in the half-rotation order of the published weights.
 
-Coordinate i of a head turns together with coordinate i + H/2, by the angle position * frequency[i]. The frequencies are data,
-one row per layer, so that layers may differ.
+Coordinate i of a head turns together with coordinate i + H/2, by the angle position * frequency[i]. Frequencies, like attention
+windows, are data: one row per layer, scanned beside the weights, so that layers may differ in one program.
 """
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from models.config import ModelConfig
+from models.config import ModelConfig, RopeScaling
+
+EVERYTHING = 2**30
+"""the window of a global layer"""
 
 
 class Schedule(NamedTuple):
-    """What differs between layers, scanned beside the weights."""
+    """What differs between layers: leading axis L outside the scan, none inside."""
 
-    frequencies: Float[Array, "*L half"]
+    frequencies: Float[Array, "*layers half"]
     """radians per position"""
+    window: Int[Array, "*layers"]
+    """tokens that the layer sees, itself included"""
 
 
 def schedule(config: ModelConfig) -> Schedule:
     """The schedule [L, ...] of a configuration."""
-    one = inverse_frequencies(config.rope_theta, config.head_dim)
-    return Schedule(jnp.asarray(np.tile(one, (config.layers, 1))))
+    wide = inverse_frequencies(config.rope_theta, config.head_dim, config.rope_scaling)
+    near = inverse_frequencies(config.local_rope_theta, config.head_dim) if config.local_rope_theta else wide
+    local = [config.is_local(layer) for layer in range(config.layers)]
+    return Schedule(
+        frequencies=jnp.asarray(np.stack([near if here else wide for here in local])),
+        window=jnp.asarray([config.window if here else EVERYTHING for here in local], jnp.int32),
+    )
 
 
-def inverse_frequencies(theta: float, head_dim: int) -> np.ndarray:
-    """theta ** (-2 i / H) for i in 0..H/2, float32."""
+def inverse_frequencies(theta: float, head_dim: int, scaling: RopeScaling | None = None) -> np.ndarray:
+    """theta ** (-2 i / H) for i in 0..H/2, float32, slowed as `scaling` says."""
     exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
-    return (1.0 / np.float32(theta) ** exponents).astype(np.float32)
+    plain = (1.0 / np.float32(theta) ** exponents).astype(np.float32)
+    if scaling is None:
+        return plain
+    slowed = plain / np.float32(scaling.factor)
+    if scaling.kind == "linear":
+        return slowed
+    turns = scaling.original_length * plain / (2 * math.pi)
+    kept = np.clip((turns - scaling.low) / (scaling.high - scaling.low), 0.0, 1.0)
+    return ((1 - kept) * slowed + kept * plain).astype(np.float32)
 
 
 def rotation(

@@ -32,9 +32,9 @@ Table = dict[str, dict[str, Spec]]
 def parameter_table(config: ModelConfig) -> Table:
     """The table of a configuration: {"embedding": {...}, "layers": {...}, "final": {...}}."""
     vocab, width = config.vocab_size, config.d_model
-    # A tied table is read as output head too: unit-variance logits need columns of norm one.
+    # A tied table is read as output head too: with rows of norm one, logits start with unit variance.
     embedding = Spec((vocab, width), ("vocab", "embed"), initializers.normal(1 / math.sqrt(width)))
-    final = {"norm": Spec((width,), ("norm",), initializers.ones)}
+    final = {"norm": _norm(config, width)}
     if not config.tied_embeddings:
         final["head"] = Spec((width, vocab), ("embed", "vocab"), initializers.normal(1 / math.sqrt(width)))
     layers = _attention_specs(config) | _mlp_specs(config)
@@ -62,10 +62,19 @@ def _kernel(shape: tuple[int, ...], axes: tuple[str, ...], fan_in: int, scale: f
     return Spec(shape, axes, initializers.truncated_normal(scale / math.sqrt(fan_in)))
 
 
+def _norm(config: ModelConfig, size: int) -> Spec:
+    return Spec((size,), ("norm",), initializers.zeros if config.norm_plus_one else initializers.ones)
+
+
+def _branch_norms(config: ModelConfig, branch: str) -> dict[str, Spec]:
+    places = ("norm", "post_norm") if config.post_norms else ("norm",)
+    return {f"{branch}_{place}": _norm(config, config.d_model) for place in places}
+
+
 def _attention_specs(config: ModelConfig) -> dict[str, Spec]:
     width, size = config.d_model, config.head_dim
     residual = 1 / math.sqrt(2 * config.layers)  # the residual stream adds two branches per layer
-    specs = {"attention_norm": Spec((width,), ("norm",), initializers.ones)}
+    specs = _branch_norms(config, "attention")
     for name, number, axis in (
         ("q", config.heads, "heads"),
         ("k", config.kv_heads, "kv_heads"),
@@ -75,8 +84,7 @@ def _attention_specs(config: ModelConfig) -> dict[str, Spec]:
         if config.qkv_bias:
             specs[f"{name}_bias"] = Spec((number, size), (axis, "head_dim"), initializers.zeros)
     if config.qk_norm:
-        specs["q_norm"] = Spec((size,), ("norm",), initializers.ones)
-        specs["k_norm"] = Spec((size,), ("norm",), initializers.ones)
+        specs |= {"q_norm": _norm(config, size), "k_norm": _norm(config, size)}
     specs["o"] = _kernel((config.heads, size, width), ("heads", "head_dim", "embed"), config.heads * size, residual)
     return specs
 
@@ -84,8 +92,7 @@ def _attention_specs(config: ModelConfig) -> dict[str, Spec]:
 def _mlp_specs(config: ModelConfig) -> dict[str, Spec]:
     width, hidden = config.d_model, config.d_ff
     residual = 1 / math.sqrt(2 * config.layers)
-    return {
-        "mlp_norm": Spec((width,), ("norm",), initializers.ones),
+    return _branch_norms(config, "mlp") | {
         "gate": _kernel((width, hidden), ("embed", "mlp"), width),
         "up": _kernel((width, hidden), ("embed", "mlp"), width),
         "down": _kernel((hidden, width), ("mlp", "embed"), hidden, residual),

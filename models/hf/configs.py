@@ -1,0 +1,242 @@
+"""Published `config.json` <-> ModelConfig. A family is a row of data: its name there, what absent keys mean, our fixed fields.
+
+Both spellings of rotary settings are read (`rope_theta` and `rope_scaling`; `rope_parameters`); the older, which every version
+of `transformers` and every server reads, is written. What the decoder cannot compute is refused by key.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from models.config import ModelConfig, RopeScaling
+from models.errors import ConfigError
+
+Json = dict[str, Any]
+
+
+class Family(NamedTuple):
+    """One `model_type`."""
+
+    architecture: str
+    defaults: Json
+    """what absent keys mean"""
+    fixed: Json
+    """fields of ModelConfig that make the family"""
+
+
+_PLAIN: Json = {
+    "qk_norm": False,
+    "qkv_bias": False,
+    "post_norms": False,
+    "norm_plus_one": False,
+    "scaled_embeddings": False,
+}
+_PLAIN |= {"activation": "silu", "window": 0, "query_scalar": None, "attention_softcap": 0.0, "final_softcap": 0.0}
+_GEMMA: Json = {
+    "qkv_bias": False,
+    "post_norms": True,
+    "norm_plus_one": True,
+    "scaled_embeddings": True,
+    "activation": "gelu",
+}
+_GEMMA_DEFAULTS = {
+    "tie_word_embeddings": True,
+    "query_pre_attn_scalar": 256,
+    "rms_norm_eps": 1e-6,
+    "sliding_window": 4096,
+}
+FAMILIES = {
+    "qwen3": Family("Qwen3ForCausalLM", {"head_dim": 128, "rope_theta": 10_000.0}, _PLAIN | {"qk_norm": True}),
+    "qwen2": Family("Qwen2ForCausalLM", {"rope_theta": 10_000.0}, _PLAIN | {"qkv_bias": True}),
+    "llama": Family("LlamaForCausalLM", {"rope_theta": 10_000.0}, _PLAIN),
+    "gemma2": Family(
+        "Gemma2ForCausalLM",
+        _GEMMA_DEFAULTS
+        | {"rope_theta": 10_000.0, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+        | {"sliding_window_pattern": 2},
+        _GEMMA | {"qk_norm": False},
+    ),
+    "gemma3_text": Family(
+        "Gemma3ForCausalLM",
+        _GEMMA_DEFAULTS
+        | {"vocab_size": 262_208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256}
+        | {"rope_theta": 1_000_000.0, "rope_local_base_freq": 10_000.0, "sliding_window_pattern": 6},
+        _GEMMA | {"qk_norm": True},
+    ),
+}
+# published key -> our field, where the value is taken as it is
+SIZES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "d_model",
+    "num_hidden_layers": "layers",
+    "num_attention_heads": "heads",
+    "num_key_value_heads": "kv_heads",
+    "intermediate_size": "d_ff",
+    "rms_norm_eps": "norm_eps",
+}
+# keys that change the computation in ways unknown here, unless they have one of these values
+ONLY: dict[str, tuple[Any, ...]] = {
+    "attention_bias": (False, None),
+    "mlp_bias": (False, None),
+    "use_sliding_window": (False, None),
+    "use_bidirectional_attention": (False, None),
+    "pretraining_tp": (1, None),
+}
+ACTIVATIONS = {"silu": "silu", "gelu_pytorch_tanh": "gelu"}
+
+
+def read_config(folder: Path) -> tuple[ModelConfig, Json]:
+    """The configuration of a published folder, and its JSON; raises ConfigError with file and key."""
+    path = folder / "config.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: no JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: not a JSON object")
+    return config_from(raw, str(path)), raw
+
+
+def config_from(raw: Json, where: str) -> ModelConfig:
+    """ModelConfig of a published configuration; types are the published `dtype` (float32 if absent)."""
+    kind = raw.get("dtype", raw.get("torch_dtype"))
+    if raw.get("model_type") == "gemma3":  # the image-and-text wrapper: its decoder is described one level down
+        raw = {"model_type": "gemma3_text", **raw.get("text_config", {})}
+        kind = raw.get("dtype", raw.get("torch_dtype", kind))
+    family = FAMILIES.get(str(raw.get("model_type")))
+    if family is None:
+        raise ConfigError(f"{where}: model_type {raw.get('model_type')!r} is none of {', '.join(FAMILIES)}, gemma3")
+    given = family.defaults | {key: value for key, value in raw.items() if value is not None}
+    for key, allowed in ONLY.items():
+        if given.get(key) not in allowed:
+            raise ConfigError(f"{where}: {key} = {given[key]!r} is not supported")
+    given.setdefault("num_key_value_heads", given.get("num_attention_heads"))
+    lacking = [key for key in SIZES if key not in given]
+    if lacking:
+        raise ConfigError(f"{where}: key {lacking[0]} is missing")
+    fields: Json = {ours: given[theirs] for theirs, ours in SIZES.items()}
+    fields["head_dim"] = given.get("head_dim", fields["d_model"] // fields["heads"])
+    fields["tied_embeddings"] = given.get("tie_word_embeddings", False)
+    fields["dtype"] = fields["param_dtype"] = kind or "float32"
+    fields |= family.fixed | _rotary(given, where)
+    if fields["post_norms"]:
+        fields |= _gemma(given, raw, where)
+    activation = ACTIVATIONS.get(str(given.get("hidden_activation", given.get("hidden_act", "silu"))))
+    if activation != fields["activation"]:
+        raise ConfigError(f"{where}: its activation is not the family's ({fields['activation']})")
+    try:
+        return ModelConfig(**fields)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _rotary(given: Json, where: str) -> Json:
+    new: Json = given.get("rope_parameters") or {}
+    near: Json = {}
+    if "full_attention" in new:  # one setting for each kind of layer
+        near, new = new.get("sliding_attention") or {}, new["full_attention"]
+    fields: Json = {"rope_theta": float((given | new)["rope_theta"])}
+    fields["rope_scaling"] = _scaling(new or given.get("rope_scaling") or {}, where)
+    local = near["rope_theta"] if "rope_theta" in near else given.get("rope_local_base_freq")
+    return fields | ({} if local is None else {"local_rope_theta": float(local)})
+
+
+def _scaling(rope: Json, where: str) -> RopeScaling | None:
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind == "default":
+        return None
+    if kind == "linear":
+        return RopeScaling("linear", float(rope["factor"]))
+    if kind == "llama3":
+        low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
+        return RopeScaling("llama3", float(rope["factor"]), low, high, int(rope["original_max_position_embeddings"]))
+    raise ConfigError(f"{where}: rope type {kind!r} is none of default, linear, llama3")
+
+
+def _gemma(given: Json, raw: Json, where: str) -> Json:
+    every = int(given["sliding_window_pattern"])
+    kinds = raw.get("layer_types")
+    if kinds is not None:
+        every = kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
+        if kinds != layer_types(len(kinds), every):
+            raise ConfigError(f"{where}: layer_types follow no rule of every {every}th layer global")
+    return {
+        "window": int(given["sliding_window"]),
+        "global_every": every,
+        "query_scalar": float(given["query_pre_attn_scalar"]),
+        "attention_softcap": _cap(given, raw, "attn_logit_softcapping"),
+        "final_softcap": _cap(given, raw, "final_logit_softcapping"),
+    }
+
+
+def _cap(given: Json, raw: Json, key: str) -> float:
+    """An explicit null is no cap; an absent key means the family's default."""
+    value = raw[key] if key in raw else given.get(key)
+    return float(value or 0.0)
+
+
+def layer_types(layers: int, every: int) -> list[str]:
+    """The kinds of layers where every so-manieth is global."""
+    return ["sliding_attention" if (layer + 1) % every else "full_attention" for layer in range(layers)]
+
+
+def family_of(config: ModelConfig) -> str:
+    """The published family that computes what this configuration does; raises ConfigError if there is none."""
+    for name, family in FAMILIES.items():
+        if all(getattr(config, field) == value for field, value in family.fixed.items()):
+            return name
+    raise ConfigError("no published family has this combination of norms, biases and activation: it cannot be exported")
+
+
+def published_config(config: ModelConfig, max_length: int) -> Json:
+    """The `config.json` of a model that was not imported from one; max_length: tokens of context it was trained for."""
+    name = family_of(config)
+    raw: Json = {"architectures": [FAMILIES[name].architecture], "model_type": name}
+    raw |= {theirs: getattr(config, ours) for theirs, ours in SIZES.items()}
+    raw |= {
+        "head_dim": config.head_dim,
+        "tie_word_embeddings": config.tied_embeddings,
+        "torch_dtype": config.param_dtype,
+    }
+    raw |= {"max_position_embeddings": max_length, "rope_theta": config.rope_theta}
+    raw["rope_scaling"] = _published_scaling(config.rope_scaling)
+    activation = next(theirs for theirs, ours in ACTIVATIONS.items() if ours == config.activation)
+    if not config.post_norms:
+        return raw | {"hidden_act": activation, "attention_bias": False}
+    return raw | {
+        "hidden_activation": activation,
+        "attention_bias": False,
+        "sliding_window": config.window,
+        "sliding_window_pattern": config.global_every,
+        "layer_types": layer_types(config.layers, config.global_every),
+        "query_pre_attn_scalar": config.query_scalar or config.head_dim,
+        "attn_logit_softcapping": config.attention_softcap or None,
+        "final_logit_softcapping": config.final_softcap or None,
+        **({"rope_local_base_freq": config.local_rope_theta} if config.local_rope_theta else {}),
+    }
+
+
+def _published_scaling(scaling: RopeScaling | None) -> Json | None:
+    if scaling is None:
+        return None
+    if scaling.kind == "linear":
+        return {"rope_type": "linear", "factor": scaling.factor}
+    return {
+        "rope_type": "llama3",
+        "factor": scaling.factor,
+        "low_freq_factor": scaling.low,
+        "high_freq_factor": scaling.high,
+        "original_max_position_embeddings": scaling.original_length,
+    }
+
+
+def as_json(config: ModelConfig) -> Json:
+    """Every field, for our own files."""
+    return dataclasses.asdict(config)
+
+
+def from_json(fields: Json) -> ModelConfig:
+    """The inverse of `as_json`."""
+    scaling = fields.get("rope_scaling")
+    return ModelConfig(**{**fields, "rope_scaling": RopeScaling(**scaling) if scaling else None})
