@@ -1,0 +1,175 @@
+"""Mining: planted edges are found, echoes and coincidences are not, whatever the order of the traces."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from data_pipeline.backends import PythonBackend, StoreBackend
+from data_pipeline.environment import Environment, replay
+from data_pipeline.formats import iter_responses, read_tasks, read_tools
+from data_pipeline.sandbox import make_world, record_world, sandbox_tasks
+from data_pipeline.store import MemoryStore, Store
+from data_pipeline.words import Edge, Workflow
+from data_pipeline.workflows import EdgeType, Trace, TraceStep, mine, mine_records, trace_of_rollout, trace_of_task
+from data_pipeline.workflows.published import compare, template_edges
+from data_pipeline.workflows.values import Searchable
+
+CITY, HOTELS, REVIEWS = "find_city", "find_hotels", "reviews"
+
+
+def trace(number: int) -> Trace:
+    """city -> hotels -> reviews, with an echoed date, a constant currency, and an id that changes from text to
+    number.
+    """
+    city, hotel, date = f"city-{number * 7919}", 1000 + number * 31, f"2026-05-{1 + number % 3:02d}"
+    return Trace(
+        f"t{number}",
+        (
+            TraceStep(
+                CITY, {"query": f"town {number}", "currency": "EUR"}, {"data": [{"id": city, "currency": "EUR"}]}
+            ),
+            TraceStep(
+                HOTELS,
+                {"city": city, "date": date, "adults": 2, "currency": "EUR"},
+                {
+                    "date": date,
+                    "found": 2,
+                    "hotels": [{"id": "0"}, {"id": str(hotel), "free": True, "rate": 12.34567 + number}],
+                },
+            ),
+            TraceStep(REVIEWS, {"hotel": hotel, "date": date, "top": True, "rate": round(12.34567 + number, 4)}),
+        ),
+    )
+
+
+TRACES = [trace(number) for number in range(8)]
+PLANTED = {
+    EdgeType(CITY, (0, "id"), HOTELS, ("city",)),
+    EdgeType(HOTELS, ("hotels", 0, "id"), REVIEWS, ("hotel",)),
+    EdgeType(HOTELS, ("hotels", 0, "rate"), REVIEWS, ("rate",)),
+}
+
+
+def test_planted_edges_are_found_and_nothing_else() -> None:
+    mined = mine(TRACES)
+    assert set(mined.edges) == PLANTED
+    assert mined.edges[EdgeType(CITY, (0, "id"), HOTELS, ("city",))].values == 8
+    (workflow,) = mined.workflows
+    assert workflow == Workflow(
+        (CITY, HOTELS, REVIEWS),
+        (
+            Edge(0, "data[0].id", 1, "city"),
+            Edge(1, "hotels[1].id", 2, "hotel"),
+            Edge(1, "hotels[1].rate", 2, "rate"),
+        ),
+    )
+    assert mined.workflows[workflow] == [t.id for t in TRACES]
+
+
+def test_the_order_of_traces_changes_nothing() -> None:
+    shuffled = TRACES[:]
+    random.Random(1).shuffle(shuffled)
+    assert list(mine(shuffled).edges.items()) == list(mine(TRACES).edges.items())
+
+
+def test_a_value_that_every_result_holds_is_coincidence() -> None:
+    """A date that the source was not given but always answers: support is high, lift is not."""
+    traces = [
+        Trace(
+            str(n),
+            (
+                TraceStep("a", {"q": str(n)}, {"day": f"d{n % 2}", "days": ["d0", "d1"]}),
+                TraceStep("b", {"day": f"d{n % 2}"}),
+            ),
+        )
+        for n in range(10)
+    ]
+    mined = mine(traces)
+    assert not mined.edges
+    assert EdgeType("a", ("days", 0), "b", ("day",)) in mined.dropped
+
+
+def test_one_sighting_needs_a_telling_value() -> None:
+    def pair(value: object) -> list[Trace]:
+        other = Trace("other", (TraceStep("a", {"q": 2}, {"v": "elsewhere"}),))
+        return [Trace("t", (TraceStep("a", {"q": 1}, {"v": value}), TraceStep("b", {"v": value}))), other]
+
+    assert set(mine(pair("eyJ1ZmkiOi0x")).edges) == {EdgeType("a", ("v",), "b", ("v",))}
+    for dull in ("FR", 3, True, None, ""):
+        assert not mine(pair(dull)).edges
+    assert not mine(pair("eyJ1ZmkiOi0x"), support=3).edges
+
+
+@pytest.mark.parametrize(
+    ("result", "argument", "found"),
+    [
+        ("1838", 1838, True),
+        (1838, "1838", True),
+        ("01838", 1838, False),
+        (39.8502006530762, 39.8502, True),
+        (39.8512, 39.8502, False),
+        (39.8502006530762, 40.0, False),
+        (2.0, 2, True),
+        (True, 1, False),
+        ("a", "A", False),
+        (" ", " ", False),
+    ],
+)
+def test_values_meet_as_types_say(result: object, argument: object, found: bool) -> None:
+    assert bool(Searchable({"x": [result]}).find(argument)) == found
+
+
+def test_rollouts_are_traces_too() -> None:
+    world = make_world(4, entities=40)
+    environment = Environment(world.tools, PythonBackend(world.functions))
+    tasks = sandbox_tasks(world, "train", (2, 3), 150)
+    from_rollouts = mine([trace_of_rollout(replay(task, environment)) for task in tasks])
+    assert from_rollouts == mine([trace_of_task(task, PythonBackend(world.functions)) for task in tasks])
+    for edge in from_rollouts.edges:
+        assert edge in world_edges(world)
+    known = {
+        Workflow(
+            tuple(s.name for s in t.reference),
+            tuple(Edge(b.step, b.path, n, b.argument) for n, s in enumerate(t.reference) for b in s.bindings),
+        )
+        for t in tasks
+    }
+    assert len(known & set(from_rollouts.workflows)) >= 0.9 * len(known)
+
+
+def world_edges(world) -> set[EdgeType]:
+    """Every edge that the world's declarations allow."""
+    relations = world.relations.values()
+    return {
+        EdgeType(source.name, (source.field,), target.name, (argument,))
+        for source in relations
+        for target in relations
+        for argument, kind in target.takes.items()
+        if source.gives == kind
+    }
+
+
+def test_an_exploration_gives_the_edges_of_the_declarations(tmp_path: Path) -> None:
+    world = make_world(4, entities=60)
+    tasks = [task for split in ("train", "dev", "test") for task in sandbox_tasks(world, split, (1, 2, 3), 150)]
+    record_world(world, tmp_path / "world.store", tasks)
+    kept, _ = mine_records(Store.open(tmp_path / "world.store").records())
+    allowed = world_edges(world)
+    assert set(kept) <= allowed
+    assert len(kept) >= 0.9 * len(allowed)
+
+
+def test_booking(shared: Path) -> None:
+    """The published edges that the recorded responses can show, and two kinds that the published templates miss."""
+    folder = shared / "data" / "booking"
+    tools = read_tools(folder / "tools.json")
+    backend = StoreBackend(MemoryStore(iter_responses(folder / "responses.jsonl"), tools))
+    mined = mine([trace_of_task(task, backend) for task in read_tasks(folder / "tasks.jsonl")])
+    comparison = compare(set(mined.edges), template_edges(folder / "workflow_templates.json"))
+    assert sum(comparison.found.values()) >= 430
+    assert sum(comparison.found.values()) + sum(comparison.missed.values()) == 544
+    added = {(edge.source, edge.target, edge.argument) for edge in comparison.added}
+    assert ("Search_Flight_Location", "Search_Flights_Multi_Stops", ("legs", 0, "fromId")) in added
+    assert EdgeType("Search_Hotel_Destination", (0, "dest_id"), "Search_Hotels", ("dest_id",)) in mined.edges
+    assert not any(edge.argument[-1] in ("arrival_date", "departure_date", "currency_code") for edge in mined.edges)
