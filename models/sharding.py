@@ -6,16 +6,17 @@ do not divide is refused by name, except key and value heads, which are then rep
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from models.cache import Cache
 from models.config import ModelConfig
 from models.errors import ConfigError
-from models.table import entries, parameter_table
+from models.table import Table, entries, parameter_table
 
 MESH_AXES = ("data", "fsdp", "model")
 RULES: Mapping[str, tuple[str, ...]] = {
@@ -33,7 +34,10 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "head_dim": (),
     "mlp": ("model",),
     "norm": (),
+    "rank": (),
 }
+ROLLOUT_RULES = {**RULES, "embed": ()}
+"""while sampling, weights are split over the model axis only: no gathering at every token"""
 REPLICATED_IF_INDIVISIBLE = frozenset({"kv_heads"})
 CACHE_AXES = ("layers", "batch", "slots", "kv_heads", "head_dim")
 
@@ -98,8 +102,15 @@ def param_shardings(
     config: ModelConfig, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES
 ) -> dict[str, dict[str, NamedSharding]]:
     """The tree of parameters with a sharding at every leaf; raises ConfigError if the mesh does not fit."""
+    return table_shardings(parameter_table(config), mesh, rules)
+
+
+def table_shardings(
+    table: Table, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES
+) -> dict[str, dict[str, NamedSharding]]:
+    """The same for any table (the adapters of `models.lora`)."""
     shardings: dict[str, dict[str, NamedSharding]] = {}
-    for group, name, spec in entries(parameter_table(config)):
+    for group, name, spec in entries(table):
         parts = partition_spec(f"parameter {group}/{name}", spec.axes, spec.shape, mesh.shape, rules)
         shardings.setdefault(group, {})[name] = NamedSharding(mesh, parts)
     return shardings
@@ -117,6 +128,17 @@ def batch_sharding(mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> 
     """The sharding of arrays whose first axis is the batch, of any rank."""
     over = tuple(name for name in rules["batch"] if mesh.shape.get(name, 1) > 1)
     return NamedSharding(mesh, PartitionSpec(over or None))
+
+
+def make_reshard(
+    config: ModelConfig, mesh: Mesh, dtype: str, rules: Mapping[str, tuple[str, ...]] = ROLLOUT_RULES
+) -> Callable[[Any], Any]:
+    """The one jitted function from trained parameters to those of the rollout: other rules, another type, fresh memory."""
+    kind = jnp.dtype(dtype)
+    return jax.jit(
+        lambda params: jax.tree.map(lambda leaf: leaf.astype(kind), params),
+        out_shardings=param_shardings(config, mesh, rules),
+    )
 
 
 def gathered(axes: Sequence[str]) -> tuple[str, ...]:

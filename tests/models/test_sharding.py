@@ -21,6 +21,7 @@ from models.sharding import (
     cache_shardings,
     check_collision,
     make_mesh,
+    make_reshard,
     param_shardings,
     partition_spec,
 )
@@ -90,6 +91,16 @@ def test_parameters_are_born_sharded() -> None:
     assert_close(params, PARAMS)
     gate = params["layers"]["gate"]
     assert gate.addressable_shards[0].data.size == gate.size // 4
+
+
+def test_rollout_weights_are_cast_and_laid_out_anew() -> None:
+    mesh = make_mesh(MESHES["mixed"])
+    with jax.set_mesh(mesh):
+        trained = jax.device_put(PARAMS, param_shardings(CONFIG, mesh))
+        sampled = make_reshard(CONFIG, mesh, "bfloat16")(trained)
+    gate = sampled["layers"]["gate"]
+    assert gate.dtype == jnp.bfloat16 and gate.sharding.spec == PartitionSpec(None, None, ("model",))
+    jax.tree.map(lambda new, old: np.testing.assert_array_equal(new, old.astype(jnp.bfloat16)), sampled, PARAMS)
 
 
 def test_a_mesh_has_all_axes_and_they_are_auto() -> None:
