@@ -81,7 +81,14 @@ def loss_and_totals(
     learner: Learner, objective: Objective, chunk: int | None, params: Params, batch: MicroBatch
 ) -> tuple[Float[Array, ""], Totals]:
     """The micro-batch's share of the step's loss, and the sums that the metrics are made of."""
-    logp, entropy = statistics(learner, params, batch, chunk)
+    return loss_of_statistics(objective, statistics(learner, params, batch, chunk), batch)
+
+
+def loss_of_statistics(
+    objective: Objective, made: TargetStatistics, batch: MicroBatch
+) -> tuple[Float[Array, ""], Totals]:
+    """`loss_and_totals` from log-probs and entropies: the whole objective, whatever model they come from."""
+    logp, entropy = made
     acted, shown = batch.policy_weight > 0, batch.likelihood_weight > 0
 
     def sampled(values: Float[Array, "B T"]) -> Float[Array, "B T"]:
