@@ -6,7 +6,7 @@ Every field can be set on the command line by its path: `tpu-orch train sandbox 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -28,6 +28,18 @@ class ModelOptions:
     head_dim: int = 32
     d_ff: int = 384
     rope_theta: float = 10_000.0
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """Tasks of the built-in world (preset sandbox)."""
+
+    shown_depths: tuple[int, ...] = (0, 1, 2, 3)
+    """Calls of the tasks that demonstrations show; deeper ones are left to reinforcement learning."""
+    shown_per_depth: int = 1500
+    trained_depths: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    """Calls of the tasks that reinforcement learning draws from."""
+    trained_per_depth: int = 200
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,7 @@ class RunConfig:
     """How the prompt offers the tools; a policy trained for its tools needs none."""
     result_limit: int = 256
     """Longest tool result in tokens; longer ones are shortened structurally."""
+    world: WorldOptions = field(default_factory=WorldOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     warmup: WarmupOptions = field(default_factory=WarmupOptions)
@@ -128,6 +141,8 @@ def to_json(config: Any) -> Any:
     """A configuration as plain JSON."""
     if dataclasses.is_dataclass(config):
         return {item.name: to_json(getattr(config, item.name)) for item in dataclasses.fields(config)}
+    if isinstance(config, tuple):
+        return [to_json(item) for item in config]
     return str(config) if isinstance(config, Path) else config
 
 
@@ -147,5 +162,6 @@ def from_json(kind: type[T], value: Any) -> T:
 def _field(hint: Any, value: Any) -> Any:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return from_json(hint, value)
-    wants_path = hint is Path or Path in get_args(hint)
-    return Path(value) if wants_path and value is not None else value
+    if value is not None and (hint is Path or Path in get_args(hint)):
+        return Path(value)
+    return tuple(value) if get_origin(hint) is tuple else value

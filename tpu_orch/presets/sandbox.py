@@ -15,10 +15,7 @@ from tpu_orch.engine import EngineOptions
 from tpu_orch.trainer.material import Material, task_digest
 
 WORLD_SEED = 0  # the world is the same for every run; a run's seed decides weights, draws and order
-SHOWN_DEPTHS = (0, 1, 2, 3)  # what demonstrations show; deeper tasks are left to reinforcement learning
-DEPTHS = (0, 1, 2, 3, 4, 5, 6)
-SHOWN_PER_DEPTH = 1500
-TRAINED_PER_DEPTH = 200
+EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
 
 
 def sandbox() -> RunConfig:
@@ -42,9 +39,10 @@ def sandbox() -> RunConfig:
 def prepare(config: RunConfig, folder: Path) -> Material:
     """Records the world into a store, trains the tokenizer, draws tasks and demonstrations."""
     world = make_world(WORLD_SEED)
-    shown = sandbox_tasks(world, "train", SHOWN_DEPTHS, SHOWN_PER_DEPTH, seed=0)
-    trained = sandbox_tasks(world, "train", DEPTHS, TRAINED_PER_DEPTH, seed=1)
-    held_out = sandbox_tasks(world, "test", DEPTHS, config.eval.per_depth, seed=2)
+    asked = config.world
+    shown = sandbox_tasks(world, "train", asked.shown_depths, asked.shown_per_depth, seed=0)
+    trained = sandbox_tasks(world, "train", asked.trained_depths, asked.trained_per_depth, seed=1)
+    held_out = sandbox_tasks(world, "test", EVALUATED_DEPTHS, config.eval.per_depth, seed=2)
     store, pieces = folder / "store.sqlite", folder / "tokenizer.model"
     if not store.exists():
         record_world(world, store, [*shown, *trained, *held_out])

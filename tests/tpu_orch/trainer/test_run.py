@@ -1,0 +1,181 @@
+"""A whole run, tiny, as a user starts it: what it leaves behind, and that any interruption changes nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from orbax.checkpoint import v1 as ocp
+
+from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
+from tpu_orch.checkpoints import manifest, newest_step
+
+ROOT = Path(__file__).resolve().parents[3]
+TINY = [
+    *("--tokens", "1024", "--world.shown-per-depth", "12", "--world.trained-per-depth", "6"),
+    *(
+        "--model.layers",
+        "2",
+        "--model.d-model",
+        "32",
+        "--model.heads",
+        "2",
+        "--model.kv-heads",
+        "1",
+        "--model.head-dim",
+        "16",
+    ),
+    *("--model.d-ff", "48", "--engine.rows", "32", "--engine.capacity", "256", "--engine.max-new-tokens", "24"),
+    *(
+        "--warmup.steps",
+        "4",
+        "--warmup.batch",
+        "8",
+        "--trainer.steps",
+        "3",
+        "--trainer.prompts",
+        "2",
+        "--trainer.group",
+        "4",
+    ),
+    *(
+        "--trainer.replay",
+        "4",
+        "--trainer.kl",
+        "0.05",
+        "--eval.per-depth",
+        "1",
+        "--checkpoint.every",
+        "2",
+        "--samples.every",
+        "1",
+    ),
+]
+
+
+def start(out: Path, *more: str) -> subprocess.Popen:
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(out.parent / "xla")}
+    command = [sys.executable, "-m", "tpu_orch.cli.main", "train", "sandbox", "--out", str(out), *TINY, *more]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(process: subprocess.Popen) -> tuple[str, str]:
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def timeless(row: dict) -> dict:
+    return {name: value for name, value in row.items() if name not in ("seconds", "tokens_per_s")}
+
+
+def outcome(run: Path) -> tuple[list[dict], dict[str, bytes], dict]:
+    """Metrics without times, bytes of every array of the last checkpoint, evaluations: what an interruption must not change."""
+    rows = [timeless(json.loads(line)) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    last = newest_step(run / "checkpoints")
+    assert last.name == "7"
+    manifest.verify(last)
+    arrays, _ = jax.tree_util.tree_flatten_with_path(ocp.load_checkpointables(last.absolute()))
+    named = {jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in arrays}
+    assert len(named) > 30
+    return rows, named, json.loads((run / "summary.json").read_text())["eval"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    finished(start(out))
+    return out
+
+
+def test_a_run_leaves_what_it_promises(whole: Path) -> None:
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 8))
+    assert [row["phase"] for row in rows] == ["warmup"] * 4 + ["rl"] * 3
+    for row in rows[4:]:
+        assert 0 <= row["reward"] <= 1
+        assert row["mismatch"] < 1e-4
+        assert row["components"].keys() >= {"format", "name", "param", "dtype", "exec", "answer"}
+        assert row["seconds"].keys() == {"sampling", "tools", "rewards", "update"}
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["preset"] == "sandbox"
+    assert summary["seconds"].keys() >= {"setup", "sft", "rl", "eval", "total"}
+    assert summary["eval"].keys() == {"before", "after_sft", "after"}
+    assert summary["eval"]["after"]["by_depth"].keys() == set("0123456")
+    assert summary["eval"]["after"]["tasks"] == 7
+    assert json.loads((whole / "config.json").read_text())["trainer"]["group"] == 4
+    assert (whole / "figure.svg").stat().st_size > 1000
+    assert (whole / "figure.png").stat().st_size > 1000
+    rollouts = [rollout_from_row(row) for row in read_rollout_rows(whole / "rollouts" / "step-000006.jsonl")]
+    assert len(rollouts) == 4
+    assert all(rollout.ledger is not None and rollout.ledger.weights_version == 5 for rollout in rollouts)
+
+
+def progress_of(run: Path) -> int:
+    """Lines of metrics written so far."""
+    path = run / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.parametrize(
+    "after", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow), 6]
+)
+def test_sigkill_changes_no_bit(whole: Path, tmp_path: Path, after: int) -> None:
+    run = tmp_path / "run"
+    process = start(run)
+    while process.poll() is None and progress_of(run) < after:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert progress_of(run) >= after
+    assert not (run / "summary.json").exists(), "the run was over before the kill: nothing was tested"
+    finished(start(run))
+    rows, arrays, evaluations = outcome(run)
+    expected_rows, expected_arrays, expected_evaluations = outcome(whole)
+    assert rows == expected_rows
+    assert arrays == expected_arrays
+    assert evaluations == expected_evaluations
+
+
+def test_sigterm_saves_and_leaves_with_0(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(run)
+    while process.poll() is None and progress_of(run) < 5:
+        time.sleep(0.02)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "goes on from there" in err
+    assert time.monotonic() - asked < 60  # the promise is 20 s on a quiet machine
+    assert max(int(path.name) for path in (run / "checkpoints").iterdir() if path.name.isdecimal()) >= 5
+    finished(start(run))
+    assert outcome(run)[0] == outcome(whole)[0]
+
+
+def test_another_configuration_is_refused_by_name(whole: Path) -> None:
+    process = start(whole, "--trainer.learning-rate", "0.5")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "trainer.learning_rate was 0.0007 and is 0.5" in err
+    assert "Traceback" not in err
+
+
+def test_a_finished_run_only_says_so_again(whole: Path) -> None:
+    before = (whole / "metrics.jsonl").read_bytes()
+    out, err = finished(start(whole))
+    assert "going on from the checkpoint of step 7" in err
+    assert "mean of 1+" in out
+    assert (whole / "metrics.jsonl").read_bytes() == before
+    np.testing.assert_equal(
+        json.loads((whole / "summary.json").read_text())["eval"].keys(), {"before", "after_sft", "after"}
+    )
