@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
 from models.config import ModelConfig
@@ -53,7 +52,6 @@ def save_folder(
     if jax.process_index() != 0:
         for _ in arrays:  # takes part in gathering each tensor
             pass
-        multihost_utils.sync_global_devices("weights exported")
         return
     partial_folder = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial_folder, ignore_errors=True)
@@ -63,7 +61,6 @@ def save_folder(
         partial_folder.rename(folder)
     finally:
         shutil.rmtree(partial_folder, ignore_errors=True)
-    multihost_utils.sync_global_devices("weights exported")
 
 
 def _write(

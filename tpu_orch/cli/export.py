@@ -1,0 +1,45 @@
+"""`tpu-orch export`: trained or imported weights as a folder that `transformers` loads."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from tpu_orch.config import MeshOptions
+
+
+@dataclass(frozen=True)
+class Args:
+    """Writes the weights of a run, or of an import, as a folder that `transformers` and servers built on it load.
+
+    An imported model comes out with the configuration, tokenizer and chat template that it came with. For example:
+    tpu-orch export --from weights/qwen3-0.6b --out Qwen3-0.6B-tools
+    """
+
+    source: Annotated[Path, tyro.conf.arg(name="from", metavar="WEIGHTS")]
+    """Folder of a run or of an import; of a run the newest intact checkpoint."""
+
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """The folder to make; it appears when it is complete."""
+
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Type of the written weights. Left out: as stored."""
+
+    mesh: MeshOptions = field(default_factory=lambda: MeshOptions(data=1, fsdp=-1))
+
+
+def run(args: Args) -> int:
+    from data_pipeline.errors import InputError
+    from models.table import parameter_count
+    from tpu_orch.weights import export_weights, open_mesh, open_weights
+
+    if args.out.exists():
+        raise InputError(f"{args.out} exists: choose another folder or remove it")
+    weights = open_weights(args.source, open_mesh(args.mesh))
+    export_weights(weights, args.out, args.dtype)
+    kind = args.dtype or weights.config.param_dtype
+    print(
+        f"{args.out}: {parameter_count(weights.config):,} parameters in {kind}, from step {weights.step} of {args.source}"
+    )
+    return 0
