@@ -46,13 +46,11 @@ def record_calls(
     journal: Journal,
     *,
     allow_writes: bool = False,
-    redact: Collection[str] = (),
     on_answer: Callable[[Answer], None] | None = None,
 ) -> Recording:
     """Asks the backend for each call that the journal does not have yet.
 
-    An answer that failed in passing (timeout, exception) is asked for again on the next run. redact: names of fields
-    whose values never reach the journal, wherever in a response they stand.
+    An answer that failed in passing (timeout, exception) is asked for again on the next run.
     """
     known = {_key(answer.call, answer.context, tools): answer for answer in journal.answers if _settled(answer.result)}
     answers: dict[bytes, Answer] = {}
@@ -69,7 +67,7 @@ def record_calls(
         if key in known:
             answers[key] = known[key]
             continue
-        answer = Answer(call, context or None, redacted(backend.answer(call, context), redact))
+        answer = Answer(call, context or None, backend.answer(call, context))
         asked += 1
         journal.append(answer)
         answers[key] = answer
@@ -97,9 +95,23 @@ def refusal_reason(call: ToolCall, tools: Mapping[str, Tool], allow_writes: bool
     return f"{found[0].argument} {found[0].message}".strip() if found else ""
 
 
-def redacted(result: ToolResult, names: Collection[str]) -> ToolResult:
-    """The result without the values of fields of these names."""
-    return result._replace(content=_redacted(result.content, frozenset(names))) if names else result
+class Redacting:
+    """Another backend whose answers lose the values of fields of these names, wherever they stand, before anyone sees them."""
+
+    def __init__(self, backend: Backend, names: Collection[str]) -> None:
+        """Raises `InputError` for a name that no field has."""
+        if not all(names):
+            raise InputError("redact: the name of a field is empty")
+        self._backend = backend
+        self._names = frozenset(names)
+
+    @property
+    def checked(self) -> bool:
+        return self._backend.checked
+
+    def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
+        result = self._backend.answer(call, context)
+        return result._replace(content=_redacted(result.content, self._names)) if self._names else result
 
 
 def _redacted(value: Json, names: frozenset[str]) -> Json:
@@ -111,7 +123,7 @@ def _redacted(value: Json, names: frozenset[str]) -> Json:
 
 
 def unstable_tools(
-    answers: Sequence[Answer], backend: Backend, redact: Collection[str] = (), per_tool: int = 5
+    answers: Sequence[Answer], backend: Backend, per_tool: int = 5
 ) -> dict[str, tuple[ToolCall, Json, Json]]:
     """Tools that answered a call differently when asked again: for each, one call with its two answers.
 
@@ -126,7 +138,7 @@ def unstable_tools(
     listed = [answer for chosen in again.values() for answer in chosen]
     found: dict[str, tuple[ToolCall, Json, Json]] = {}
     for call, context, first in reversed(listed):
-        second = redacted(backend.answer(call, context), redact)
+        second = backend.answer(call, context)
         differs = _settled(second) and not (first.kind == second.kind and same(first.content, second.content))
         if differs and call.name not in found:
             found[call.name] = (call, first.content, second.content)
@@ -147,9 +159,3 @@ def read_calls(path: str) -> list[Wanted]:
 def told(call: ToolCall) -> str:
     """A call in a message."""
     return f"{call.name} {write_json(call.arguments).decode('utf-8'):.120}"
-
-
-def check_fields(names: Collection[str]) -> None:
-    """Raises `InputError` for names that cannot be fields."""
-    if any(not name for name in names):
-        raise InputError("redact: the name of a field is empty")

@@ -6,6 +6,7 @@ and closed by one task. Calls are answered one at a time, in the order in which 
 
 import asyncio
 import shlex
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
@@ -141,7 +142,7 @@ class McpBackend:
 
 def _client(target: str, environment: Mapping[str, str], timeout_s: float) -> Any:
     try:
-        from mcp import Client, StdioServerParameters
+        from mcp import Client, StdioServerParameters, stdio_client
     except ImportError:
         raise InputError("MCP servers need the extra `mcp`, version 2 or newer: pip install 'tpu-orch[mcp]'") from None
     if target.startswith(("http://", "https://")):
@@ -151,7 +152,8 @@ def _client(target: str, environment: Mapping[str, str], timeout_s: float) -> An
     if not words:
         raise InputError("an MCP server is a URL, or the command line that starts it")
     started = StdioServerParameters(command=words[0], args=words[1:], env=dict(environment))
-    return Client(started, read_timeout_seconds=timeout_s)
+    transport = stdio_client(started, errlog=sys.__stderr__ or sys.stderr)
+    return Client(transport, read_timeout_seconds=timeout_s)
 
 
 def _http_transport(url: str, token: str) -> Any:

@@ -1,11 +1,12 @@
 """What the environment asks of anything that answers tool calls."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from data_pipeline.words.calls import ResultKind, ToolCall, ToolResult
 from data_pipeline.words.json import Json, JsonObject
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Answers calls of tools that exist, with arguments whose references are replaced."""
 

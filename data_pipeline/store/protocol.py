@@ -1,7 +1,7 @@
 """What a response store is to those who read it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from data_pipeline.errors import InputError
 from data_pipeline.formats.responses import Recorded
@@ -29,6 +29,7 @@ class Stats(NamedTuple):
     """Records left out at the build: said before, or overruled by the rule for conflicts."""
 
 
+@runtime_checkable
 class ResponseStore(Protocol):
     """Read-only records by call."""
 

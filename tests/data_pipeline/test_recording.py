@@ -7,7 +7,7 @@ import pytest
 from data_pipeline.backends import PythonBackend, StoreBackend, ToolError
 from data_pipeline.errors import InputError
 from data_pipeline.formats import FormatError
-from data_pipeline.recording import REDACTED, Wanted, check_fields, read_calls, record_calls, unstable_tools
+from data_pipeline.recording import REDACTED, Redacting, Wanted, read_calls, record_calls, unstable_tools
 from data_pipeline.store import MemoryStore
 from data_pipeline.store.journal import Answer, Journal
 from data_pipeline.words import ResultKind, Tool, ToolCall, ToolResult
@@ -67,7 +67,7 @@ WANTED = [
 def test_reads_only_each_call_once_and_the_reasons_of_the_rest(tmp_path: Path) -> None:
     world = World()
     with Journal(tmp_path / "j") as journal:
-        recording = record_calls(WANTED, world.backend(), TOOLS, journal, redact=["key"])
+        recording = record_calls(WANTED, Redacting(world.backend(), ["key"]), TOOLS, journal)
     assert world.asked == ["square 2", "square -1", "flaky 1"]
     assert recording.asked == 3
     assert [(call.name, why) for call, why in recording.refused] == [
@@ -158,4 +158,4 @@ def test_lists_of_calls(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no calls"):
         read_calls(str(path))
     with pytest.raises(InputError, match="redact"):
-        check_fields(["a", ""])
+        Redacting(World().backend(), ["a", ""])

@@ -12,7 +12,7 @@ from data_pipeline.backends.live import Manners, PolitelyBackend, ReadsOnly
 from data_pipeline.backends.opening import open_backend
 from data_pipeline.backends.protocol import Backend
 from data_pipeline.formats import Recorded, read_tools
-from data_pipeline.recording import Recording, check_fields, read_calls, record_calls, told, unstable_tools
+from data_pipeline.recording import Recording, Redacting, read_calls, record_calls, told, unstable_tools
 from data_pipeline.store import build_store
 from data_pipeline.store.journal import Journal
 from tpu_orch.cli.counting import counter
@@ -64,13 +64,13 @@ class Args:
 def run(args: Args) -> int:
     tools = read_tools(args.tools)
     wanted = read_calls(str(args.calls))
-    check_fields(args.redact)
     with (
         Journal(args.out.with_name(args.out.name + ".journal")) as journal,
         open_backend(args.backend, tools, args.tools, os.environ, args.timeout_s) as live,
         counter("recording", len(wanted)) as advance,
     ):
-        backend: Backend = PolitelyBackend(live, Manners(args.per_second, args.retries))
+        polite = PolitelyBackend(live, Manners(args.per_second, args.retries))
+        backend: Backend = Redacting(polite, args.redact)
         if not args.allow_writes:
             backend = ReadsOnly(backend, tools)
         recording = record_calls(
@@ -79,7 +79,6 @@ def run(args: Args) -> int:
             tools,
             journal,
             allow_writes=args.allow_writes,
-            redact=args.redact,
             on_answer=lambda answer: advance(),
         )
         unstable = find_unstable(recording, backend, args)
@@ -103,7 +102,7 @@ def find_unstable(recording: Recording, backend: Backend, args: Args) -> frozens
     """Names of tools that answered otherwise when asked again; says so for each."""
     if not args.ask_again:
         return frozenset()
-    found = unstable_tools(recording.answers, backend, args.redact, args.ask_again)
+    found = unstable_tools(recording.answers, backend, args.ask_again)
     for name, (call, _, _) in found.items():
         kept = "its records are kept all the same" if args.keep_unstable else "its records are left out"
         print(f"{name}: unsupported by a store: {told(call)} was answered differently again; {kept}", file=sys.stderr)

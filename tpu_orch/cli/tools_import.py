@@ -11,7 +11,6 @@ import tyro
 from data_pipeline.catalogues import Catalogue, Entry, import_catalogue, write_catalogue
 from data_pipeline.errors import InputError
 
-
 SHOWN = 50
 """Problems told one by one."""
 
