@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from data_pipeline.environment.references import is_reference
-from data_pipeline.paths import Path, PathError, find_bound, leaves, parse_path, path_text
+from data_pipeline.paths import Path, PathError, find_bound, get_path, leaves, parse_path, path_text
 from data_pipeline.schemas.normal import equal_values
 from data_pipeline.words.calls import ToolResult
 from data_pipeline.words.json import Json, JsonObject
@@ -49,8 +49,9 @@ def recoverability(task: Task, results: Sequence[ToolResult | None], tools: Mapp
         for argument, value in step.arguments.items():
             schema = tools[step.name].parameters.get("properties", {}).get(argument, {})
             for path, leaf in _values(value):
-                name = path_text((argument, *path))
-                found.append(ArgumentSource(place, name, _source(leaf, schema, path, query, argument in bound)))
+                whole = (argument, *path)
+                is_bound = any(whole[: len(start)] == start for start in bound)
+                found.append(ArgumentSource(place, path_text(whole), _source(leaf, schema, path, query, is_bound)))
     return found
 
 
@@ -96,21 +97,31 @@ def _in_schema(leaf: Json, schema: JsonObject, path: Path) -> bool:
 
 def _bound_arguments(
     task: Task, step: ReferenceStep, results: Sequence[ToolResult | None], schema: JsonObject
-) -> set[str]:
-    """Arguments whose value stands at the bound path of an earlier result."""
-    bound = set()
+) -> set[Path]:
+    """Paths into the arguments whose value stands at the bound path of an earlier result."""
+    bound: set[Path] = set()
     for binding in step.bindings:
         result = results[binding.step] if binding.step < len(results) else None
-        if result is None or not result.ok or binding.argument not in step.arguments:
+        if result is None or not result.ok:
             continue
         try:
+            argument: Path = (binding.argument,) if binding.argument in step.arguments else parse_path(binding.argument)
             value = find_bound(result.content, parse_path(binding.path))
+            if equal_values(value, get_path(step.arguments, argument), _schema_at(schema, argument)):
+                bound.add(argument)
         except PathError:
             continue
-        inner = schema.get("properties", {}).get(binding.argument)
-        if equal_values(value, step.arguments[binding.argument], inner):
-            bound.add(binding.argument)
     return bound
+
+
+def _schema_at(schema: JsonObject, path: Path) -> JsonObject | None:
+    """The schema of what stands at a path into the arguments; None where it says nothing."""
+    found: Json = schema
+    for part in path:
+        found = found.get("items") if type(part) is int else found.get("properties", {}).get(part)
+        if type(found) is not dict:
+            return None
+    return found
 
 
 def spellings(value: Json) -> list[str]:

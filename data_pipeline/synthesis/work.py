@@ -7,6 +7,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +84,8 @@ def bench_of(store: ResponseStore, tools: dict[str, Tool], writer: Writer) -> Be
     return Bench(tools, lookup, Environment(tools, StoreBackend(store)), Distractors(tools), writer, {})
 
 
-class StoreBench(NamedTuple):
+@dataclass(frozen=True)
+class StoreBench:
     """Makes a bench over a store file: what a process of its own starts from."""
 
     store: Path

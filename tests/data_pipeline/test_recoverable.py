@@ -72,6 +72,16 @@ def test_a_binding_counts_where_the_result_really_says_so() -> None:
     assert sources("x", {"n": 512}, [binding], [ok._replace(kind=ResultKind.ERROR)]) == {"n": "nowhere"}
 
 
+def test_a_binding_may_feed_a_value_inside_an_argument() -> None:
+    result = ToolResult(ResultKind.OK, {"id": "X1", "legs": ["Y2"]})
+    legs = {"legs": [{"from": "X1", "to": "Y2"}, {"from": "Y2", "unit": "km"}]}
+    bindings = [Binding("legs[0].from", 0, "id"), Binding("legs[0].to", 0, "legs[0]")]
+    found = {"legs[0].from": "result", "legs[0].to": "result", "legs[1].from": "nowhere", "legs[1].unit": "schema"}
+    assert sources("?", legs, bindings, [result]) == found
+    wrong = [Binding("legs[0].from", 0, "legs[0]"), Binding("legs[7].to", 0, "id"), Binding("legs[1]", 0, "id")]
+    assert set(sources("?", legs, wrong, [result]).values()) == {"nowhere", "schema"}
+
+
 def test_a_reference_of_a_plan_comes_from_a_result() -> None:
     assert sources("x", {"legs": [{"$ref": "0.a"}]}) == {"legs[0]": "result"}
 
