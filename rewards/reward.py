@@ -41,8 +41,8 @@ class Reward(NamedTuple):
     """Components that mean nothing for a task without an expected answer; with weight on one, such a task is refused."""
     low: float = 0.0
     high: float = 1.0
-    knows_misses: bool = False
-    """Its `judge` takes `on_miss`."""
+    options: tuple[str, ...] = ()
+    """What its `judge` can be told by keyword: on_miss, progress, execute (`rewards.scoring.Options`)."""
     combine: Callable[[Any, Any], Any] = weighted_mean
     """Components [B, K] and weights [*W, K] -> [*W, B]."""
 

@@ -1,7 +1,7 @@
 """Scoring: rollouts and tasks in, one score a rollout out.
 
-`REWARDS` maps the names that people use to rewards. `score` judges every rollout on the host, pads the verdicts into
-arrays and totals them in one vectorised call.
+`find_reward` gives the reward that people name. `score` judges every rollout on the host, pads the verdicts into arrays
+and totals them in one vectorised call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,45 +10,27 @@ from typing import NamedTuple
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject, Rollout, Task, Tool
-from rewards import graduated, outcome, tier
+from rewards import tier
+from rewards.catalogue import REWARDS
 from rewards.custom import load_reward
 from rewards.mixes import mix
+from rewards.progress import ToolGraph, measure_progress
+from rewards.released.tier import Execute
 from rewards.reward import Reward, stacked, weighted_mean
 from rewards.verdicts import CallVerdict, Verdict
 
-REWARDS: dict[str, Reward] = {
-    reward.name: reward
-    for reward in (
-        Reward(
-            "graduated",
-            "per-call similarity to the reference, and its steps made soundly in order",
-            graduated.judge,
-            graduated.batch,
-            graduated.components,
-            graduated.WEIGHTS,
-            about_answer=("answer",),
-        ),
-        Reward(
-            "tier",
-            "valid calls, executed, and the expected answer by whatever route",
-            tier.judge,
-            tier.batch,
-            tier.components,
-            tier.WEIGHTS,
-            about_answer=tuple(tier.WEIGHTS),
-            knows_misses=True,
-        ),
-        Reward(
-            "outcome",
-            "the text parses, and the expected answer",
-            outcome.judge,
-            outcome.batch,
-            outcome.components,
-            outcome.WEIGHTS,
-            about_answer=tuple(outcome.WEIGHTS),
-        ),
-    )
-}
+__all__ = ["REWARDS", "Options", "Reward", "Score", "check_task", "find_reward", "score", "total"]
+
+
+class Options(NamedTuple):
+    """What some rewards can be told."""
+
+    on_miss: tier.OnMiss = "zero"
+    """What a call counts that the store could not answer, for `tier` and its relatives."""
+    graph: ToolGraph | None = None
+    """For the component `progress` of `tier`."""
+    execute: Execute | None = None
+    """A world in which `tier-released` executes plans anew; without one it uses the results that a rollout holds."""
 
 
 class Score(NamedTuple):
@@ -74,24 +56,28 @@ class Score(NamedTuple):
         }
 
 
-def find_reward(name: str, on_miss: tier.OnMiss = "zero") -> Reward:
+def find_reward(name: str, options: Options = Options()) -> Reward:  # noqa: B008 (immutable)
     """The reward that people call so. Raises `InputError`.
 
     Args:
       name: one of `REWARDS`; one component of it alone (`tier.answer`); a mix (`graduated=0.7+outcome=0.3`);
         or a function of the user's own (`module:function`), whose module is imported.
-      on_miss: what a call counts that the store could not answer, for rewards that look at execution.
     """
     if ":" in name:
         return load_reward(name)
     if "=" in name:
-        return mix([_part(part, name, on_miss) for part in name.split("+")])
+        return mix([_part(part, name, options) for part in name.split("+")])
     whole, _, component = name.partition(".")
     if whole not in REWARDS:
         raise InputError(f"unknown reward {name!r:.80}; there are {', '.join(REWARDS)}")
     reward = REWARDS[whole]
-    if reward.knows_misses:
-        reward = reward._replace(judge=partial(reward.judge, on_miss=on_miss))
+    given = {
+        "on_miss": options.on_miss,
+        "progress": options.graph and partial(measure_progress, options.graph),
+        "execute": options.execute,
+    }
+    taken = {option: given[option] for option in reward.options}
+    reward = reward._replace(judge=partial(reward.judge, **taken)) if taken else reward
     if component:
         reward.weight_vector({component: 1.0})
         alone = {other: float(other == component) for other in reward.weights}
@@ -99,7 +85,7 @@ def find_reward(name: str, on_miss: tier.OnMiss = "zero") -> Reward:
     return reward
 
 
-def _part(text: str, whole: str, on_miss: tier.OnMiss) -> tuple[Reward, float]:
+def _part(text: str, whole: str, options: Options) -> tuple[Reward, float]:
     name, _, weight = text.partition("=")
     try:
         share = float(weight)
@@ -107,7 +93,7 @@ def _part(text: str, whole: str, on_miss: tier.OnMiss) -> tuple[Reward, float]:
         share = -1.0
     if not 0 < share < float("inf"):
         raise InputError(f"reward {whole!r:.80}: expected NAME=WEIGHT+NAME=WEIGHT, found {text!r:.40}")
-    return find_reward(name, on_miss), share
+    return find_reward(name, options), share
 
 
 def check_task(task: Task, reward: Reward, weights: Mapping[str, float] | None = None) -> None:

@@ -59,8 +59,10 @@ class Step(NamedTuple):
 class Likeness(NamedTuple):
     """A call compared with a step of its name."""
 
+    common: int
+    """Arguments of both."""
     shared: int
-    """Arguments of both, of compatible type."""
+    """Those of compatible type."""
     right: int
     union: int
     """Arguments of either. A call and a step without any count as sharing one right argument."""
@@ -157,21 +159,22 @@ def _likeness(
     seen: JsonObject, written: JsonObject, step: Step, attempts: Sequence[Resolved], full: Sequence[Sequence[int]]
 ) -> Likeness:
     names = list(dict.fromkeys((*step.arguments, *seen)))
-    shared = right = 0
+    common = shared = right = 0
     wrong = []
     for name in names:
         expected = step.arguments.get(name)
         if expected is None or name not in seen:
             wrong.append(name)
             continue
+        common += 1
         if _is_right(expected, seen[name], written.get(name), attempts, full):
             shared, right = shared + 1, right + 1
             continue
         wrong.append(name)
         shared += _compatible(expected, seen[name], written.get(name), attempts, full)
     if not names:
-        return Likeness(1, 1, 1, ())
-    return Likeness(shared, right, len(names), tuple(wrong))
+        return Likeness(1, 1, 1, 1, ())
+    return Likeness(common, shared, right, len(names), tuple(wrong))
 
 
 def _is_right(

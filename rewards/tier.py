@@ -85,7 +85,7 @@ def judge(
     tools: Mapping[str, Tool],
     *,
     on_miss: OnMiss = "zero",
-    progress: Callable[[Rollout, Task], float] | None = None,
+    progress: Callable[[Rollout, Task, Mapping[str, Tool]], float] | None = None,
 ) -> Verdict:
     """Checks every call against the tools offered and the results that came back; `progress` fills its component."""
     attempts = rollout.steps
@@ -103,7 +103,7 @@ def judge(
         counted=[not miss or on_miss == "zero" for miss in missed],
         fits=answer.fits,
         answer=answer.right,
-        progress=progress(rollout, task) if progress else 0.0,
+        progress=progress(rollout, task, tools) if progress else 0.0,
     )
     why = () if row.parses else ("the text does not parse as calls",)
     return Verdict(row, calls, why + answer.why)

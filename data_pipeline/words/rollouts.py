@@ -1,7 +1,7 @@
 """A rollout: what the policy did on one task, call by call, and the ledger of tokens it was made of."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Turn(NamedTuple):
     steps: tuple[Resolved, ...] = ()
     parses: bool = True
     """False if the text holds a call that is malformed or was never closed."""
+    form: Literal["hermes", "json", "xml", "direct"] = "hermes"
+    """How calls are spelled in the text; the others are the plan forms of `data_pipeline.parsing`."""
 
 
 class Rollout(NamedTuple):

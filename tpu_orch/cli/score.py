@@ -54,6 +54,9 @@ class Args:
     live: Annotated[str | None, tyro.conf.arg(metavar="MODULE:NAME")] = None
     """With --on-miss live: a mapping from tool names to Python functions."""
 
+    graph: Annotated[Path | None, tyro.conf.arg(metavar="TASKS.jsonl")] = None
+    """Training tasks whose bindings make the graph of tools by which the component `progress` of tier is measured."""
+
     runner: Literal["local", "processes", "beam"] = "local"
     """This process, several of them, or Apache Beam (the extra `beam`)."""
 
@@ -95,6 +98,7 @@ def spec_of(args: Args) -> Spec:
         tuple(map(read_weight, args.weights)) or None,
         args.on_miss,
         args.live,
+        None if args.graph is None else str(args.graph),
     )
 
 

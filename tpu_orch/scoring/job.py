@@ -14,8 +14,9 @@ from data_pipeline.jsontext import JsonError, read_json, write_json
 from data_pipeline.store import open_any
 from data_pipeline.words import JsonObject, ResultKind, Rollout, Task, Tool, ToolCall, ToolResult
 from data_pipeline.words.json import Json
+from rewards.progress import graph_of_tasks
 from rewards.reward import Reward
-from rewards.scoring import Score, check_task, find_reward, total
+from rewards.scoring import Options, Score, check_task, find_reward, total
 from rewards.verdicts import Unscorable, Verdict
 from tpu_orch.scoring.rollouts import resolved_rollout
 
@@ -33,6 +34,8 @@ class Spec(NamedTuple):
     on_miss: OnMiss = "zero"
     live: str | None = None
     """`module:name` of a mapping from tool names to Python functions, which answer what the store misses."""
+    graph: str | None = None
+    """A file of tasks whose bindings make the graph of tools that the component `progress` of `tier` goes by."""
 
 
 class Job(NamedTuple):
@@ -81,16 +84,20 @@ def open_job(spec: Spec) -> Job:
     """Reads tools and tasks, opens the store. Raises `InputError`."""
     if spec.weights is not None and len(spec.rewards) > 1:
         raise InputError("--weights needs exactly one --reward; a mix is spelled --reward NAME=WEIGHT+NAME=WEIGHT")
-    rewards = tuple(find_reward(name, "neutral" if spec.on_miss == "neutral" else "zero") for name in spec.rewards)
     weights = None if spec.weights is None else dict(spec.weights)
-    for reward in rewards:
-        reward.weight_vector(weights)
+    for name in spec.rewards:
+        find_reward(name).weight_vector(weights)  # a wrong name is said before large files are read
     tools = read_tools(spec.tools)
     tasks = {task.id: task for task in read_tasks(spec.tasks)}
     live = _live_backend(spec)
     backend = None if spec.store is None else StoreBackend(open_any(spec.store, tools))
     environment = None if backend is None else Environment(tools, _Chain(backend, live) if live else backend)
-    return Job(tools, tasks, environment, live, rewards, weights)
+    options = Options(
+        on_miss="neutral" if spec.on_miss == "neutral" else "zero",
+        graph=None if spec.graph is None else graph_of_tasks(read_tasks(spec.graph), tools),
+        execute=None if environment is None else environment.backend.answer,
+    )
+    return Job(tools, tasks, environment, live, tuple(find_reward(name, options) for name in spec.rewards), weights)
 
 
 def _live_backend(spec: Spec) -> PythonBackend | None:

@@ -20,7 +20,7 @@ from tpu_orch.scoring.job import Spec, Tally, tally_of
 
 def job_identity(spec: Spec, rollouts: Path) -> str:
     """Names a job: what is asked, and every input file by size and time of change."""
-    files = [rollouts, Path(spec.tools), Path(spec.tasks), *([Path(spec.store)] if spec.store else [])]
+    files = [rollouts, *(Path(name) for name in (spec.tools, spec.tasks, spec.store, spec.graph) if name)]
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(json.dumps([spec, stats]).encode()).hexdigest()
 

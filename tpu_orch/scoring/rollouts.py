@@ -17,7 +17,9 @@ PLANS: dict[str, Callable[[str], Plan]] = {
 }
 
 
-def resolved_rollout(row: RolloutRow, task: Task, environment: Environment | None, live: PythonBackend | None) -> Rollout:
+def resolved_rollout(
+    row: RolloutRow, task: Task, environment: Environment | None, live: PythonBackend | None
+) -> Rollout:
     """The rollout of a row.
 
     Args:
@@ -46,7 +48,8 @@ def _spelled(row: RolloutRow) -> Rollout:
         return rollout_from_row(row)
     plan = PLANS[row.style](row.generation)
     steps = tuple(Resolved(attempt, None) for attempt in plan.attempts)
-    return Rollout(row.task_id, (Turn(row.generation, steps, plan.parses),), row.fields.natural("group_index", 0))
+    turn = Turn(row.generation, steps, plan.parses, row.style)
+    return Rollout(row.task_id, (turn,), row.fields.natural("group_index", 0))
 
 
 def _answered_again(rollout: Rollout, task: Task, live: PythonBackend) -> Rollout:

@@ -1,0 +1,227 @@
+"""`graduated-released`: the reward that the code of arXiv 2603.24709 computes.
+
+    atomic        = (mean over calls of (name + structure + value) + mean over calls of semantic) / 2
+    orchestration = matched steps / steps
+    total         = (atomic + orchestration) / 2
+Every call is compared with the first step of its name, however often, and is 0 in every level without one; text that is
+no JSON is no call at all. `value` is the Berkeley leaderboard's checker on a schema that is invented from the
+reference's values.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from data_pipeline.parsing.hermes import CLOSE, OPEN
+from data_pipeline.words import Json, JsonObject, Resolved, Rollout, Task, Tool, ToolCall
+from rewards.arrays import namespace, ordered_sum, padded
+from rewards.verdicts import CallVerdict, Verdict, kind_of
+
+WEIGHTS = {"name": 0.0, "structure": 0.0, "value": 0.0, "semantic": 0.0, "atomic": 0.5, "orchestration": 0.5}
+NAME, STRUCTURE, VALUE = 0.33, 0.33, 0.34
+"""What each level adds."""
+
+_IGNORED = str.maketrans("'", '"', " ,./-_*^")
+_NUMBERS = (int, float, bool)
+
+
+class Row(NamedTuple):
+    """One rollout; lists run over its calls, `matched` over the steps."""
+
+    named: list[bool]
+    structure: list[float]
+    value: list[bool]
+    semantic: list[bool]
+    matched: list[bool]
+
+
+class Features(NamedTuple):
+    calls: Int[Any, "B"]
+    steps: Int[Any, "B"]
+    named: Bool[Any, "B C"]
+    """Some step has the call's name."""
+    structure: Float[Any, "B C"]
+    """Share of the step's arguments that are there with a compatible type."""
+    value: Bool[Any, "B C"]
+    semantic: Bool[Any, "B C"]
+    """The result looks like one."""
+    matched: Bool[Any, "B S"]
+
+
+class Components(NamedTuple):
+    """The levels as the released code logs them: at most 0.33, 0.33, 0.34."""
+
+    name: Float[Any, "B"]
+    structure: Float[Any, "B"]
+    value: Float[Any, "B"]
+    semantic: Float[Any, "B"]
+    atomic: Float[Any, "B"]
+    orchestration: Float[Any, "B"]
+
+
+class Call(NamedTuple):
+    name: Json
+    arguments: JsonObject
+
+
+def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
+    """Compares every call with the first step of its name."""
+    first: dict[Json, int] = {}
+    for number, step in enumerate(task.reference):
+        first.setdefault(step.name, number)
+    row = Row([], [], [], [], [])
+    names: list[Json] = []
+    verdicts = []
+    for attempt in rollout.steps:
+        spelled = read_call(attempt)
+        if spelled is None:
+            verdicts.append(CallVerdict(None, None, kind_of(attempt), {}, ("no JSON: not counted at all",)))
+            continue
+        name, arguments = spelled if isinstance(spelled, Call) else (None, {})
+        names.append(name)
+        found = first.get(name) if type(name) is str else None
+        reference = {} if found is None else task.reference[found].arguments
+        structure = 0.0 if found is None else structure_share(arguments, reference)
+        value = found is not None and accepts(arguments, reference)
+        semantic = found is not None and attempt.result is not None and is_meaningful(attempt.result.content)
+        row.named.append(found is not None)
+        row.structure.append(structure)
+        row.value.append(value)
+        row.semantic.append(semantic)
+        levels = {"name": found is not None, "structure": structure, "value": value, "semantic": semantic}
+        told = name if type(name) is str else None
+        verdicts.append(CallVerdict(told, found, kind_of(attempt), {level: float(v) for level, v in levels.items()}))
+    row.matched.extend(match_steps(names, task))
+    return Verdict(row, tuple(verdicts))
+
+
+def batch(rows: Sequence[Row], calls: int | None = None, steps: int | None = None) -> Features:
+    """Pads rows into arrays; `calls` and `steps` fix C and S."""
+    return Features(
+        np.array([len(row.named) for row in rows], np.int32),
+        np.array([len(row.matched) for row in rows], np.int32),
+        padded([row.named for row in rows], calls, np.bool_),
+        padded([row.structure for row in rows], calls, np.float64),
+        padded([row.value for row in rows], calls, np.bool_),
+        padded([row.semantic for row in rows], calls, np.bool_),
+        padded([row.matched for row in rows], steps, np.bool_),
+    )
+
+
+def components(features: Features) -> Components:
+    """The components of every rollout of a batch."""
+    xp = namespace(features.calls)
+    calls = xp.maximum(features.calls, 1)
+    name = NAME * features.named.sum(axis=-1) / calls
+    structure = STRUCTURE * ordered_sum(features.structure) / calls
+    value = VALUE * features.value.sum(axis=-1) / calls
+    semantic = features.semantic.sum(axis=-1) / calls
+    return Components(
+        name,
+        structure,
+        value,
+        semantic,
+        (name + structure + value + semantic) / 2,
+        features.matched.sum(axis=-1) / xp.maximum(features.steps, 1),
+    )
+
+
+def read_call(attempt: Resolved) -> Call | Json | None:
+    """The call as the released code reads it: any JSON value; None for text that is no JSON, or is never closed."""
+    if isinstance(attempt.attempt, ToolCall):
+        return Call(attempt.attempt.name, attempt.attempt.arguments)
+    text = attempt.attempt.text
+    if not (text.startswith(OPEN) and text.endswith(CLOSE)):
+        return None
+    try:
+        value = json.loads(text[len(OPEN) : -len(CLOSE)])
+    except (ValueError, RecursionError):
+        return None
+    if type(value) is not dict:
+        return value if value is not None else False
+    return Call(value.get("name"), _arguments(value.get("arguments", {})))
+
+
+def _arguments(value: Json) -> JsonObject:
+    """An object, also as JSON text; anything else is no arguments."""
+    if type(value) is str:
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if type(value) is dict else {}
+
+
+def structure_share(arguments: JsonObject, reference: JsonObject) -> float:
+    """Share of the reference's arguments that are there with a compatible type; more arguments are free."""
+    if not reference:
+        return 0.0 if arguments else 1.0
+    return sum(name in arguments and _compatible(arguments[name], value) for name, value in reference.items()) / len(
+        reference
+    )
+
+
+def _compatible(a: Json, b: Json) -> bool:
+    return type(a) is type(b) or (type(a) in _NUMBERS and type(b) in _NUMBERS)
+
+
+def accepts(arguments: JsonObject, reference: JsonObject) -> bool:
+    """The leaderboard's verdict on a call of the same name: the very arguments, each equal."""
+    return arguments.keys() == reference.keys() and all(
+        _equal(arguments[name], value) for name, value in reference.items()
+    )
+
+
+def _equal(value: Json, reference: Json) -> bool:
+    kind = type(reference)
+    if kind is float and type(value) is int:
+        return bool(value == reference)
+    if type(value) is not kind or kind is dict or reference is None:
+        return False  # an object is compared with its own letters, and null has no type there
+    if kind is str:
+        return standard(value) == standard(reference)
+    if kind is list:
+        return _equal_lists(value, reference)
+    return bool(value == reference)
+
+
+def _equal_lists(values: list[Json], reference: list[Json]) -> bool:
+    if any(type(item) is dict for item in reference) or len(values) != len(reference):
+        return False
+    if reference and any(type(item) is not type(reference[0]) for item in values):
+        return False
+    return all(
+        standard(a) == standard(b) if type(a) is str and type(b) is str else a == b
+        for a, b in zip(values, reference, strict=True)
+    )
+
+
+def standard(text: str) -> str:
+    """A string as the leaderboard compares it."""
+    return text.translate(_IGNORED).lower()
+
+
+def is_meaningful(content: Json) -> bool:
+    """Whether a result looks like one: not empty, no `error`, no status that is false. Never compared with anything."""
+    if type(content) is dict:
+        # `== False` holds for 0 as well
+        return bool(content) and "error" not in content and not ("status" in content and content["status"] == False)  # noqa: E712
+    return content is not None
+
+
+def match_steps(names: Sequence[Json], task: Task) -> list[bool]:
+    """The steps that some call has the name of, after calls for the steps that they depend on."""
+    positions: dict[Json, list[int]] = {}
+    for position, name in enumerate(names):
+        if type(name) is str:
+            positions.setdefault(name, []).append(position)
+    place: dict[int, int] = {}
+    for number, step in enumerate(task.reference):
+        after = max((place.get(parent, len(names)) for parent in step.depends_on), default=-1)
+        found = next((position for position in positions.get(step.name, ()) if position > after), None)
+        if found is not None:
+            place[number] = found
+    return [number in place for number in range(len(task.reference))]

@@ -1,0 +1,243 @@
+"""`tier-released`: the reward that the code of arXiv 2605.16790 computes, and its published ablations.
+
+    total = (format + name + param + dtype + exec + 5 * answer) / 10
+with what the paper does not say: a bad name loses `name` alone, any object that a tool returns counts as executed,
+the answer is compared as JSON text together with the id of the call (`answer_unordered`: as a set of values), names
+are checked against every tool there is, and after something raises the rest is 0.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from data_pipeline.environment.references import KEY, is_reference
+from data_pipeline.words import Json, JsonObject, ResultKind, Rollout, Task, Tool, ToolCall, ToolResult
+from rewards.arrays import namespace
+from rewards.released.tier_checks import REFERENCE, count_errors
+from rewards.released.tier_text import Completion, Unreadable, read_completion
+from rewards.verdicts import CallVerdict, Verdict, kind_of
+
+WEIGHTS = {"format": 1.0, "name": 1.0, "param": 1.0, "dtype": 1.0, "exec": 1.0, "answer": 5.0, "answer_unordered": 0.0}
+MISMATCH = 0.25
+
+Execute = Callable[[ToolCall, JsonObject | None], ToolResult]
+"""Answers a call with its references replaced, in the task's hidden context."""
+
+_LOCATED = ("GetLocation", "GetTime", "GetDate", "GetCurrentLocation")
+"""Tools that get the task's hidden `tag`, which here is the task's context."""
+
+
+class Row(NamedTuple):
+    formatted: bool
+    readable: bool
+    names: int
+    params: int
+    types: int
+    executed: bool
+    answer: bool
+    answer_unordered: bool
+
+
+class Features(NamedTuple):
+    formatted: Bool[Any, "B"]
+    readable: Bool[Any, "B"]
+    """Nothing raises while the calls are read and checked."""
+    names: Int[Any, "B"]
+    """Calls of unknown tools."""
+    params: Int[Any, "B"]
+    types: Int[Any, "B"]
+    executed: Bool[Any, "B"]
+    """Nothing raises in execution."""
+    answer: Bool[Any, "B"]
+    answer_unordered: Bool[Any, "B"]
+
+
+class Components(NamedTuple):
+    format: Float[Any, "B"]
+    name: Float[Any, "B"]
+    param: Float[Any, "B"]
+    dtype: Float[Any, "B"]
+    exec: Float[Any, "B"]
+    answer: Float[Any, "B"]
+    answer_unordered: Float[Any, "B"]
+
+
+def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: Execute | None = None) -> Verdict:
+    """Reads the completion as the released code does, and executes its calls anew.
+
+    Args:
+      execute: answers calls; None: the results that the rollout holds for the same calls.
+    """
+    known = tuple(CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps)
+    failed = Row(False, False, 0, 0, 0, False, False, False)
+    try:
+        completion = read_rollout(rollout, task, tools)
+        if not completion.formatted:
+            return Verdict(failed, known, ("the format is wrong",))
+        names, params, types = count_errors(completion.calls, tools)
+    except (Unreadable, AttributeError, TypeError) as error:
+        return Verdict(failed._replace(formatted=True), known, (f"the calls cannot be read: {error}",))
+    row = Row(True, True, names, params, types, False, False, False)
+    try:
+        given = run(completion, task, tools, execute or _recorded(rollout))
+    except _Raises as error:
+        return Verdict(row, known, (f"execution fails: {error}",))
+    wanted = expected_answer(task)
+    row = row._replace(executed=True, answer=given == wanted, answer_unordered=_values(given) == _values(wanted))
+    return Verdict(row, known)
+
+
+def batch(rows: Sequence[Row]) -> Features:
+    columns = list(zip(*rows, strict=True))
+    kinds = (np.bool_, np.bool_, np.int32, np.int32, np.int32, np.bool_, np.bool_, np.bool_)
+    return Features(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def components(features: Features) -> Components:
+    """The components of every rollout of a batch."""
+    xp = namespace(features.formatted)
+    readable = features.formatted & features.readable
+    executed = readable & features.executed
+    return Components(
+        features.formatted * 1.0,
+        (readable & (features.names == 0)) * 1.0,
+        readable * xp.clip(1 - MISMATCH * features.params, 0.0, 1.0),
+        readable * xp.clip(1 - MISMATCH * features.types, 0.0, 1.0),
+        executed * 1.0,
+        (executed & features.answer) * 1.0,
+        (executed & features.answer_unordered) * 1.0,
+    )
+
+
+ANSWER = list(WEIGHTS).index("answer")
+
+
+def renormalised_when_right(components: Float[Any, "B K"], weights: Float[Any, "*W K"]) -> Float[Any, "*W B"]:
+    """The ablations' total: a tenth of the weighted sum, divided by the weight there is only where the answer is right."""
+    whole = namespace(components).ones_like(components[:1])
+    most = weighted_sum(whole, weights)
+    reached = weighted_sum(components, weights)
+    return namespace(components).where(components[:, ANSWER] == 1, reached / most, reached)
+
+
+def weighted_sum(components: Float[Any, "B K"], weights: Float[Any, "*W K"]) -> Float[Any, "*W B"]:
+    """A tenth of the sum of the components by weight."""
+    total = weights[..., 0, None] * components[:, 0]
+    for k in range(1, components.shape[-1]):
+        total = total + weights[..., k, None] * components[:, k]
+    return total / 10
+
+
+def read_rollout(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Completion:
+    """The completion of a rollout: by the released reading where the text is one of its plans, else the structured calls."""
+    form = rollout.turns[0].form if rollout.turns else "hermes"
+    if form in ("xml", "json"):
+        return read_completion(rollout.turns[0].text, form, tools.__contains__)
+    formatted = bool(rollout.turns) and all(turn.parses for turn in rollout.turns)
+    calls = {
+        str(place): {step.call.name: spelled_references(step.call.arguments)}
+        for place, step in enumerate(rollout.steps)
+        if step.call is not None
+    }
+    return Completion(formatted, calls, task.returns == "all")
+
+
+def spelled_references(value: Json) -> Json:
+    """A plan's arguments with every reference as the released code writes it."""
+    if is_reference(value):
+        return f"{REFERENCE}{value[KEY]}"
+    if type(value) is dict:
+        return {key: spelled_references(item) for key, item in value.items()}
+    if type(value) is list:
+        return [spelled_references(item) for item in value]
+    return value
+
+
+class _Raises(Exception):
+    """The released code raises in execution."""
+
+
+def run(completion: Completion, task: Task, tools: Mapping[str, Tool], execute: Execute) -> str:
+    """The result of a plan as JSON text. Raises `_Raises`."""
+    calls = completion.calls
+    if not calls:
+        return ""
+    try:
+        order = sorted(calls, key=int)
+    except ValueError:
+        raise _Raises("an id is no number") from None
+    results: dict[str, Json] = {}
+    for one in order:
+        results[one] = _result(calls[one], results, task, tools, execute)
+    if results[order[-1]] is None:
+        raise _Raises("the last call has no result")
+    return json.dumps(results if completion.returns_all else {order[-1]: results[order[-1]]})
+
+
+def _result(step: JsonObject, results: JsonObject, task: Task, tools: Mapping[str, Tool], execute: Execute) -> Json:
+    if not step:
+        raise _Raises("a step without a tool")
+    name, arguments = next(iter(step.items()))
+    if name not in tools:
+        return None
+    resolved = _resolved(arguments, results)
+    if name in _LOCATED and set(resolved) == {"tag"}:
+        resolved = {}
+    answer = execute(ToolCall(name, resolved), task.context)
+    if answer.kind in (ResultKind.RAISED, ResultKind.TIMEOUT):
+        raise _Raises(f"{name}: {answer.kind.value}")
+    # the released simulator answers every call of a known tool with some object: what a store misses is one as well
+    return None if answer.kind is ResultKind.UNKNOWN_TOOL else answer.content
+
+
+def _resolved(value: Json, results: JsonObject) -> Json:
+    if type(value) is dict:
+        return {key: _resolved(item, results) for key, item in value.items()}
+    if type(value) is list:
+        return [_resolved(item, results) for item in value]
+    if type(value) is not str or not value.startswith(REFERENCE):
+        return value
+    one, dot, field = value[len(REFERENCE) :].partition(".")
+    if not dot:
+        raise _Raises("a reference without a field")
+    if one not in results:
+        return value
+    result = results[one]
+    if type(result) is not dict:
+        raise _Raises("a reference into what is no object")
+    return result.get(field, result)
+
+
+def _recorded(rollout: Rollout) -> Execute:
+    """Answers with the results that the rollout holds."""
+    known = {
+        _key(step.call.name, step.seen_arguments): step.result
+        for step in rollout.steps
+        if step.call is not None and step.result is not None
+    }
+
+    def execute(call: ToolCall, context: JsonObject | None) -> ToolResult:
+        return known.get(_key(*call)) or ToolResult(ResultKind.MISS, {"error": ResultKind.MISS.value})
+
+    return execute
+
+
+def _key(name: str, arguments: JsonObject) -> str:
+    return json.dumps([name, arguments], sort_keys=True)
+
+
+def expected_answer(task: Task) -> str:
+    """The answer as the release has it: JSON text of {call id: result}."""
+    if not task.reference and task.answer is None:
+        return ""
+    answers = task.answer if task.returns == "all" and type(task.answer) is list else [task.answer]
+    first = len(task.reference) - len(answers)
+    return json.dumps({str(first + place): answer for place, answer in enumerate(answers)})
+
+
+def _values(text: str) -> set[str]:
+    found = json.loads(text) if text else {}
+    return {json.dumps(value, sort_keys=True) for value in found.values()}

@@ -1,0 +1,114 @@
+"""The released validator of arXiv 2605.16790: flattened schemas against flattened parameters.
+
+Schemas here are in JSON Schema's own words (`data_pipeline.schemas.dialect` mended them): `number` was `float` there,
+and a list of objects whose fields nobody names was a table (`pandas.DataFrame`), which no value is ever of.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from data_pipeline.schemas.remembered import Remembered
+from data_pipeline.words import Json, JsonObject, Tool
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int, bool),
+    "number": (float,),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+REFERENCE = "API_RESPONSE_"
+
+
+class Definition(NamedTuple):
+    name: str
+    kind: str
+    """A word of `TYPES`; any other is of no value's type."""
+    required: bool
+    pattern: Any
+    """A regular expression that keys of list elements begin with."""
+
+
+def _compile(schema: JsonObject) -> tuple[Definition, ...]:
+    required = schema.get("required", [])
+    return tuple(_flatten(schema.get("properties", {}), "", required if type(required) is list else []))
+
+
+_DEFINITIONS = Remembered(_compile)
+
+
+def _flatten(properties: JsonObject, prefix: str, required: list[Json]) -> Iterator[Definition]:
+    for name, schema in properties.items():
+        key = f"{prefix}{name}"
+        kind, fields = schema.get("type", ""), schema.get("properties")
+        items = schema.get("items")
+        if kind == "object" and fields:
+            yield from _flatten(fields, f"{key}.", [])
+        elif kind == "array" and type(items) is dict and items.get("properties"):
+            yield from _flatten(items["properties"], f"{key}[].", [])
+        elif kind == "array" and type(items) is dict and items.get("type") == "object":
+            yield _definition(key, "table", name in required and not prefix)
+        elif kind == "array" and type(items) is dict:
+            yield _definition(key, f"array<{items.get('type')}>", name in required and not prefix)
+        else:
+            yield _definition(key, kind if type(kind) is str else "", name in required and not prefix)
+
+
+def _definition(key: str, kind: str, required: bool) -> Definition:
+    within = re.escape(key).replace(r"\[\]", r"\[\d+\]")
+    return Definition(key, kind, required, re.compile(within if "[]" in key else rf"{within}\[\d+\]"))
+
+
+def count_errors(calls: Mapping[str, JsonObject], tools: Mapping[str, Tool]) -> tuple[int, int, int]:
+    """(name, param, type) errors of all calls. Raises where the released code does: AttributeError."""
+    names = params = types = 0
+    for step in calls.values():
+        if not step:
+            continue
+        name, arguments = next(reversed(step.items()))  # only the last tool of a step is looked at
+        if type(arguments) is not dict:
+            raise AttributeError("parameters that are no object")
+        tool = tools.get(name)
+        names += tool is None
+        found_params, found_types = _check(arguments, _DEFINITIONS(tool.parameters) if tool else ())
+        params, types = params + found_params, types + found_types
+    return names, params, types
+
+
+def _check(arguments: JsonObject, definitions: tuple[Definition, ...]) -> tuple[int, int]:
+    extra = types = 0
+    met = set()
+    for key, value in _leaves(arguments, ""):
+        if key == "tag":
+            continue
+        for definition in definitions:
+            if key == definition.name or ("[" in key and definition.pattern.match(key)):
+                met.add(definition.name)
+                if not (type(value) is str and value.startswith(REFERENCE)):
+                    types += not _is_of(value, key, definition)
+                break
+        else:
+            extra += 1
+    missing = sum(definition.required and definition.name not in met for definition in definitions)
+    return extra + missing, types
+
+
+def _is_of(value: Json, key: str, definition: Definition) -> bool:
+    kind = definition.kind
+    if kind.startswith("array<"):
+        kind = kind[6:-1] if key != definition.name else "array"
+    return isinstance(value, TYPES.get(kind, ()))
+
+
+def _leaves(value: Json, key: str) -> Iterator[tuple[str, Json]]:
+    """Dotted keys of a call's parameters; empty objects and lists vanish."""
+    if type(value) is dict:
+        for name, item in value.items():
+            yield from _leaves(item, f"{key}.{name}" if key else name)
+    elif type(value) is list:
+        for place, item in enumerate(value):
+            yield from _leaves(item, f"{key}[{place}]")
+    else:
+        yield key, value

@@ -1,0 +1,227 @@
+"""How the released code of arXiv 2605.16790 reads a completion: its format check, and the calls that it takes out.
+
+The two look at different places: the check wants `<think>..</think>` directly before `<tool_call ..>..</tool_call>`
+somewhere in the text, the reading takes the first `<tool_call ..>` of the whole text, thoughts included. Types that a
+parameter declares are looked up among Python's own names there; here the harmless ones are rebuilt by hand and the
+others make the reading fail, for model text is data.
+"""
+
+import html
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from data_pipeline.words import Json, JsonObject
+
+Calls = dict[str, JsonObject]
+"""Call id -> {tool: parameters}."""
+
+_INNERMOST = re.compile(r"\(([^()]*)\)")
+_CONTROL = ("api", "none")
+_DEEPEST = 200
+
+
+class Unreadable(ValueError):
+    """The released code raises here."""
+
+
+class Completion(NamedTuple):
+    formatted: bool
+    calls: Calls
+    returns_all: bool
+    think: str = ""
+    """What stands in the think block."""
+
+
+class _Found(NamedTuple):
+    think: str
+    call: str
+
+
+def read_completion(text: str, form: str, known: Callable[[str], bool]) -> Completion:
+    """Format verdict and calls of a completion. Raises `Unreadable` where the format is right and the reading raises.
+
+    Args:
+      form: xml or json.
+      known: whether a tool of that name exists; in XML others are dropped.
+    """
+    found = _find(text)
+    if found is None:
+        return Completion(False, {}, False)
+    root = _parsed(found)
+    if root is None:
+        return Completion(False, {}, False)
+    plan = root[1]
+    if plan.get("return") not in ("one", "all") or not (_is_xml(plan) if form == "xml" else _is_json(plan)):
+        return Completion(False, {}, False)
+    start = text.find("<tool_call")
+    end = text.find("</tool_call>", text.find(">", start))
+    first = text[start : end + len("</tool_call>")]
+    if first != found.call:
+        again = _element(first)
+        if again is None:
+            if form == "xml":
+                raise Unreadable("not well-formed XML")
+            return Completion(True, {}, False)
+        plan = again
+    calls = _xml_calls(plan, known) if form == "xml" else _json_calls(plan)
+    think = found.think[found.think.find(">") + 1 : -len("</think>")]
+    return Completion(True, calls or {}, calls is not None and plan.get("return") == "all", think)
+
+
+def _find(text: str) -> _Found | None:
+    """The think block and the tool block right after it: the leftmost pair, each as short as it can be."""
+    start = text.find("<think")
+    inside = text.find(">", start) if start >= 0 else -1
+    if inside < 0:
+        return None
+    close = text.find("</think>", inside)
+    while close >= 0:
+        after = close + len("</think>")
+        follows = after
+        while follows < len(text) and text[follows].isspace():
+            follows += 1
+        if text.startswith("<tool_call", follows):
+            body = text.find(">", follows)
+            end = text.find("</tool_call>", body) if body >= 0 else -1
+            if end < 0:
+                return None
+            return _Found(text[start:after], text[follows : end + len("</tool_call>")])
+        close = text.find("</think>", max(after, follows))
+    return None
+
+
+def _parsed(found: _Found) -> ET.Element | None:
+    """The pair under one root, if it is well-formed and nothing else stands there."""
+    think = found.think
+    body = think[think.find(">") + 1 : think.find("</think>")]
+    if body:
+        think = think.replace(body, html.escape(body))
+    root = _element(f"<root>{think}{found.call}</root>")
+    if root is None or [child.tag for child in root] != ["think", "tool_call"]:
+        return None
+    return root
+
+
+def _element(text: str) -> ET.Element | None:
+    # Comments and instructions stay visible: the released check meets them as tags that it does not know.
+    parser = (
+        ET.XMLParser(target=ET.TreeBuilder(insert_comments=True, insert_pis=True))
+        if "<!" in text or "<?" in text
+        else None
+    )
+    try:
+        return ET.fromstring(text, parser)
+    except (ET.ParseError, ValueError):
+        return None
+
+
+def _is_xml(plan: ET.Element) -> bool:
+    tags = [child.tag for child in plan]
+    if (
+        any(tag not in _CONTROL for tag in tags)
+        or (tags.count("none") == 1) == ("api" in tags)
+        or tags.count("none") > 1
+    ):
+        return False
+    level: list[ET.Element] = []
+    for api in plan:
+        if api.tag == "none":
+            continue
+        names = [child.tag for child in api]
+        if "id" not in api.attrib or names.count("name") != 1 or any(name not in ("name", "param") for name in names):
+            return False
+        level.extend(child for child in api if child.tag == "param")
+    while level:
+        below: list[ET.Element] = []
+        for element in level:
+            needed = _NEEDED.get(element.tag)
+            if needed is None or any(name not in element.attrib for name in needed):
+                return False
+            below.extend(element)
+        level = below
+    return True
+
+
+_NEEDED: dict[Any, tuple[str, ...]] = {
+    "param": ("name", "type"),
+    "field": ("name", "type"),
+    "item": ("type",),
+    "response": ("api_id", "api_name", "field"),
+}
+
+
+def _is_json(plan: ET.Element) -> bool:
+    try:
+        value = json.loads(plan.text or "")
+    except (ValueError, RecursionError):
+        return False
+    return type(value) is dict and all(key.isdigit() and type(item) is dict for key, item in value.items())
+
+
+def _xml_calls(plan: ET.Element, known: Callable[[str], bool]) -> Calls:
+    calls: Calls = {}
+    for api in plan.iter("api"):
+        name = (api.findtext("name") or "").strip()
+        if known(name):
+            calls[api.attrib.get("id", "")] = {
+                name: {param.get("name"): _value(param, 0) for param in api.findall("param")}
+            }
+    return calls
+
+
+def _value(element: ET.Element, depth: int) -> Json:
+    children = list(element)
+    if not children:
+        return _converted((element.text or "").strip(), element.get("type", ""))
+    if depth > _DEEPEST:
+        raise Unreadable("nested too deep")
+    tags = {child.tag for child in children}
+    if tags == {"response"} and len(children) == 1:
+        field = children[0].get("field")
+        if not field:
+            raise Unreadable("a reference without a field")
+        return f"API_RESPONSE_{children[0].get('api_id')}.{field}"
+    if tags == {"field"}:
+        return {child.get("name"): _value(child, depth + 1) for child in children}
+    if tags == {"item"}:
+        return [_value(child, depth + 1) for child in children]
+    return {child.tag: _value(child, depth + 1) for child in children}
+
+
+def _converted(text: str, kind: str) -> Json:
+    """The text under its declared type. Raises `Unreadable` where the conversion raises there."""
+    try:
+        if kind in ("string", "str"):
+            return text
+        if kind in ("integer", "int"):
+            return int(float(text)) if kind == "integer" else int(text)
+        if kind == "float":
+            return float(text)
+        if kind == "boolean":
+            return _BOOLEANS[text.lower()]
+        if kind == "bool":
+            return bool(text)
+        if kind in ("list", "tuple", "sorted"):
+            return sorted(text) if kind == "sorted" else list(text)
+        if kind == "dict" and not text:
+            return {}
+    except (ValueError, KeyError, OverflowError) as error:
+        raise Unreadable(str(error)) from None
+    if kind in _CALLED:
+        raise Unreadable(f"{kind} is a name of Python's own, and nothing that a model names is called")
+    return text
+
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_CALLED = frozenset(dir(__import__("builtins")))
+"""Names that the released code would call on the text."""
+
+
+def _json_calls(plan: ET.Element) -> Calls | None:
+    try:
+        return json.loads(_INNERMOST.sub(r"[\1]", plan.text or ""))
+    except (ValueError, RecursionError):
+        return None
