@@ -6,7 +6,7 @@ Every field can be set on the command line by its path: `tpu-orch train sandbox 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -28,6 +28,8 @@ class ModelOptions:
     head_dim: int = 32
     d_ff: int = 384
     rope_theta: float = 10_000.0
+    remat: Literal["none", "block"] = "none"
+    """block: the backward pass computes each block again instead of keeping its activations: less memory, more time."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class RunConfig:
     """How the prompt offers the tools; a policy trained for its tools needs none."""
     result_limit: int = 256
     """Longest tool result in tokens; longer ones are shortened structurally."""
+    micro_tokens: int = 2048
+    """Tokens of a micro-batch: bounds the memory of an update's forward and backward pass, and changes nothing else."""
     world: WorldOptions = field(default_factory=WorldOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)

@@ -20,7 +20,8 @@ from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimiz
 from tpu_orch.training.state import TrainState, abstract_state, create_state, state_shardings, with_shardings
 from tpu_orch.training.update import make_update
 
-MICRO_TOKENS = 4096  # tokens of a micro-batch: bounds the memory of an update's forward and backward pass
+LENGTH_MULTIPLE = 64  # rows of micro-batches are as long as a multiple of this
+SHORTEST_ROW = 256  # so that packing leaves little room unused
 RISE = 0.05  # share of the warm-up's steps over which its learning rate rises
 
 
@@ -46,6 +47,7 @@ def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
         head_dim=model.head_dim,
         d_ff=model.d_ff,
         rope_theta=model.rope_theta,
+        remat=model.remat,
     )
 
 
@@ -67,9 +69,10 @@ def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     return make_optimizer(first, max(warmup.steps, 1)), reported
 
 
-def packed_shapes(capacity: int, multiple: int) -> tuple[Shape, ...]:
-    """The one shape of every micro-batch: rows as long as the longest sequence, into which shorter ones are packed."""
-    return shapes([capacity], tokens=MICRO_TOKENS, multiple=multiple)
+def packed_shape(longest: int, tokens: int, multiple: int) -> Shape:
+    """Rows that hold the longest sequence, and several of the shorter ones packed together: one program serves them all."""
+    length = max(-(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE, SHORTEST_ROW)
+    return shapes([length], tokens=tokens, multiple=multiple)[0]
 
 
 def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_visit: Callable[[], None]) -> Built:
@@ -94,6 +97,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         make_update(learner, optimizer, objective, shardings=shardings, batch_sharding=rows)
         for optimizer in (first, second)
     ]
+    longest = max((len(tokens.ids) for tokens in material.demonstrations), default=1)
     run = Run(
         config=config,
         material=material,
@@ -102,7 +106,8 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         warmup=updates[0],
         reinforce=updates[1],
         objective=objective,
-        shapes=packed_shapes(config.engine.capacity, devices),
+        rollout_shape=packed_shape(config.engine.capacity, config.micro_tokens, devices),
+        demonstration_shape=packed_shape(longest, config.micro_tokens, devices),
         on_visit=on_visit,
     )
     restart = jax.jit(

@@ -38,7 +38,10 @@ class Run(NamedTuple):
     warmup: Update
     reinforce: Update
     objective: Objective
-    shapes: tuple[Shape, ...]
+    rollout_shape: Shape
+    """Of micro-batches of rollouts."""
+    demonstration_shape: Shape
+    """Of micro-batches of demonstrations, which are shorter."""
     on_visit: Callable[[], None]
     """Called whenever the host has the word during sampling; raises to end the step."""
 
@@ -49,7 +52,7 @@ def demonstrations(run: Run, size: int, purpose: int, step: int, weight: float) 
     chosen = [pool[place] for place in seeds.batch_of(len(pool), size, run.config.seed, purpose, step)]
     weights = token_weights(np.array([tokens.sampled.sum() for tokens in chosen]), "tokens") * weight
     examples = [demonstration_example(tokens.ids, tokens.sampled, w) for tokens, w in zip(chosen, weights, strict=True)]
-    return micro_batches(examples, run.shapes, pack=True)
+    return micro_batches(examples, [run.demonstration_shape], pack=True)
 
 
 def warmup_step(run: Run, state: TrainState, step: int) -> tuple[TrainState, dict[str, Any]]:
@@ -133,16 +136,21 @@ def sample(run: Run, state: TrainState, tasks: Sequence[Task], step: int) -> lis
 
 
 def policy_batches(run: Run, rollouts: Sequence[Rollout], advantages: np.ndarray) -> list[MicroBatch]:
-    """The rollouts' ledgers as micro-batches of the policy-gradient loss."""
+    """The rollouts' ledgers as micro-batches of the policy-gradient loss.
+
+    Where the loss is the policy gradient alone, a rollout without advantage adds nothing to it and is left out; the
+    weights stay those of the whole step. Metrics of the update are then means over the others.
+    """
+    regularised = run.objective.kl_weight or run.objective.entropy_weight
     ledgers = [rollout.ledger for rollout in rollouts]
     counts = np.array([0 if ledger is None else int(ledger.sampled.sum()) for ledger in ledgers])
     weights = token_weights(counts, run.objective.average, constant_length=run.objective.constant_length)
     examples: list[Example] = [
         rollout_example(ledger, float(advantage), float(weight))
         for ledger, advantage, weight, count in zip(ledgers, advantages, weights, counts, strict=True)
-        if ledger is not None and count
+        if ledger is not None and count and (advantage or regularised)
     ]
-    return micro_batches(examples, run.shapes, temperature=run.config.engine.temperature, pack=True)
+    return micro_batches(examples, [run.rollout_shape], temperature=run.config.engine.temperature, pack=True)
 
 
 def update(
@@ -157,10 +165,18 @@ def update(
     replay: list[MicroBatch] = []
     if options.replay:
         replay = demonstrations(run, options.replay, seeds.REPLAY_ORDER, step, options.replay_weight)
+    if not batches and not replay:  # no group with two different rewards, and nothing else to learn from
+        batches = [empty_batch(run)]
     metrics: dict[str, float] = {}
     for _ in range(options.epochs):
         state, metrics = train_step(run.reinforce, state, [*batches, *replay])
     return state, metrics
+
+
+def empty_batch(run: Run) -> MicroBatch:
+    """A micro-batch in which no token carries loss: the update leaves the gradient at zero."""
+    ids, nothing = np.zeros(2, np.int32), np.zeros(2, bool)
+    return micro_batches([demonstration_example(ids, nothing, 0.0)], [run.rollout_shape])[0]
 
 
 def reward_metrics(scores: Sequence[Score], earned: dict[int, list[float]]) -> dict[str, Any]:
