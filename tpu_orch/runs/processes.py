@@ -1,11 +1,8 @@
 """The few things that processes of one run tell each other; with a single process each is free."""
 
-from typing import TypeVar
-
 import jax
 import numpy as np
 
-T = TypeVar("T", bound=int | None)
 NOTHING = -1
 
 
@@ -39,3 +36,16 @@ def any_process(flag: bool) -> bool:
     from jax.experimental import multihost_utils
 
     return bool(np.any(multihost_utils.process_allgather(np.int32(flag))))
+
+
+def gather_bytes(own: bytes) -> list[bytes]:
+    """What each process gives, in the order of the processes: how each comes to hold all rollouts of a step."""
+    if jax.process_count() == 1:
+        return [own]
+    from jax.experimental import multihost_utils
+
+    lengths = np.asarray(multihost_utils.process_allgather(np.int32(len(own)))).reshape(-1)
+    padded = np.zeros(max(int(lengths.max()), 1), np.uint8)
+    padded[: len(own)] = np.frombuffer(own, np.uint8)
+    rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(lengths), -1)
+    return [row[:length].tobytes() for row, length in zip(rows, lengths, strict=True)]

@@ -268,8 +268,20 @@ def _write(
 
 
 def place(batch: MicroBatch, sharding: jax.sharding.NamedSharding | None) -> MicroBatch:
-    """The micro-batch on its devices: arrays [B T] in `sharding`, the temperature everywhere."""
+    """The micro-batch on its devices: arrays [B T] in `sharding`, the temperature everywhere.
+
+    With several processes each must give the whole micro-batch; it keeps what its own devices hold.
+    """
     if sharding is None:
         return jax.device_put(batch)
     everywhere = jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
-    return jax.device_put(batch, MicroBatch._make([*[sharding] * (len(batch) - 1), everywhere]))
+    shardings = MicroBatch._make([*[sharding] * (len(batch) - 1), everywhere])
+    if sharding.is_fully_addressable:
+        return jax.device_put(batch, shardings)
+
+    def part(array: np.ndarray | jax.Array, own: jax.sharding.Sharding) -> jax.Array:
+        if isinstance(array, jax.Array):
+            return array
+        return jax.make_array_from_callback(array.shape, own, lambda index: array[index])
+
+    return jax.tree.map(part, batch, shardings)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Int, UInt32
 
@@ -91,7 +92,7 @@ def create_state(
     def make(seed: UInt32[Array, ""]) -> TrainState:
         return init_state(init(jax.random.key(seed)), transform, seed)
 
-    return jax.jit(make, out_shardings=shardings)(jnp.uint32(seed))
+    return jax.jit(make, out_shardings=shardings)(np.uint32(seed))
 
 
 def state_parts(state: TrainState) -> dict[str, Any]:

@@ -186,7 +186,9 @@ def make_update(
     return Update(
         zeros=jax.jit(zeros, out_shardings=of_sums),
         accumulate=jax.jit(accumulate, donate_argnums=1, out_shardings=of_sums),
-        apply=jax.jit(apply, donate_argnums=0, out_shardings=None if shardings is None else (shardings, None)),
+        apply=jax.jit(
+            apply, donate_argnums=0, out_shardings=None if shardings is None else (shardings, shardings.step)
+        ),
         logprobs=jax.jit(logprobs, out_shardings=batch_sharding),
         batch_sharding=batch_sharding,
     )
