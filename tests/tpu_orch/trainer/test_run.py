@@ -11,10 +11,17 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import tyro
 from orbax.checkpoint import v1 as ocp
 
+from data_pipeline.formats import write_tasks, write_tools
 from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
+from data_pipeline.sandbox import make_world, sandbox_tasks
 from tpu_orch.checkpoints import manifest, newest_step
+from tpu_orch.cli import rollout
+from tpu_orch.cli.main import main
+from tpu_orch.cli.rollout import job_of
+from tpu_orch.runs.parts import part_of, whole_lines
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = [
@@ -179,3 +186,44 @@ def test_a_finished_run_only_says_so_again(whole: Path) -> None:
     np.testing.assert_equal(
         json.loads((whole / "summary.json").read_text())["eval"].keys(), {"before", "after_sft", "after"}
     )
+
+
+def parsed(arguments: list[str]) -> rollout.Args:
+    return tyro.cli(rollout.Args, args=arguments)
+
+
+def test_its_policy_acts_and_is_evaluated_by_command(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(whole.parent / "xla"))
+    world = make_world(0)
+    write_tools(tmp_path / "tools.json", world.tools.values())
+    write_tasks(tmp_path / "tasks.jsonl", sandbox_tasks(world, "test", (0, 2), 3, seed=2))
+    inputs = [*("--tools", str(tmp_path / "tools.json")), *("--tasks", str(tmp_path / "tasks.jsonl"))]
+    inputs += ["--store", str(whole / "store.sqlite")]
+    model = ["--model", str(whole)]
+
+    out = tmp_path / "rollouts.jsonl"
+    arguments = ["rollout", *inputs, *model, "--samples", "2", "--seed", "3", "--out", str(out)]
+    assert main(arguments) == 0
+    first = out.read_bytes()
+    rollouts = [rollout_from_row(row) for row in read_rollout_rows(out)]
+    assert [(r.task_id[-3:], r.group_index) for r in rollouts[:3]] == [("0/0", 0), ("0/0", 1), ("0/1", 0)]
+    assert len(rollouts) == 12
+
+    # What a cut-off run has written is gone on with, a torn line made again, and the whole is the same to the byte.
+    job = job_of(parsed(arguments[1:]))
+    whole_lines(out, job)
+    part_of(out).write_bytes(first[: len(first) // 2])
+    out.unlink()
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert "going on after" in capsys.readouterr().err
+    assert out.read_bytes() == first
+
+    result = tmp_path / "result.json"
+    assert main(["eval", *inputs, *model, "--reward", "tier", "--out", str(result)]) == 0
+    assert json.loads(result.read_text())["tasks"] == 6
+    assert "95 % interval" in capsys.readouterr().out
+    assert main(["eval", *inputs, "--model", str(tmp_path)]) == 2
+    assert "no run folder" in capsys.readouterr().err
