@@ -1,14 +1,16 @@
 """Calls to try next for one tool: its parameters' choices put together, the most promising combination first."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice, product
 from typing import NamedTuple, TypeAlias
 
 from data_pipeline.exploration.slots import DOUBTFUL, Choice, Slot
 from data_pipeline.words.json import JsonObject
 
-FIRST, OTHERS, ENOUGH = 40, 3, 400
-"""Choices of the first parameter and of each other one, and combinations looked at in one go."""
+OTHERS = 3
+"""Choices of each parameter beside the first that one choice of the first is combined with."""
+BESIDE_MOST = 200
+"""Combinations of one choice of the first parameter."""
 
 
 Price: TypeAlias = Callable[[Slot, Choice], float | None]
@@ -31,32 +33,43 @@ class Combination(NamedTuple):
         return max((choice.generation for _, choice in self.chosen), default=0)
 
 
-def combinations(slots: Sequence[Slot], bases: Sequence[Combination], price: Price) -> list[Combination]:
-    """Combinations of the required parameters, and the bases with one optional parameter more; the best first.
+def promising(combination: Combination) -> tuple[bool, int, float]:
+    """What combinations are ordered by: doubtful ones last, earlier generations first, then cost."""
+    return combination.doubtful, combination.generation, combination.cost
 
-    bases: combinations that were answered ok. price: what a choice costs now, None if it is not worth a try any more.
+
+def required_combinations(
+    slots: Sequence[Slot], price: Price, spent: Collection[int]
+) -> Iterator[tuple[int, list[Combination]]]:
+    """(place of the first parameter's choice, its combinations with the others', best first), the best choice first.
+
+    slots: the required parameters. spent: places to pass over. price: what a choice costs now, None if it is not worth
+    a try any more.
     """
-    required = [slot for slot in slots if slot.required]
-    optional = [slot for slot in slots if not slot.required]
-    made = list(islice(_required(required, price), ENOUGH))
-    for base in bases:
-        for slot in optional:
-            for choice in _best(slot, OTHERS, price):
-                made.append(Combination((*base.chosen, (slot.name, choice)), base.cost + 1.5 + choice.cost))
-    return sorted(made, key=lambda one: (one.doubtful, one.generation, one.cost))
-
-
-def _required(slots: Sequence[Slot], price: Price) -> Iterator[Combination]:
     if not slots:
-        yield Combination((), 0.0)
+        if 0 not in spent:
+            yield 0, [Combination((), 0.0)]
         return
-    for anchor in _best(slots[0], FIRST, price):
+    for place, anchor in _ranked(slots[0], price, spent):
         others = [_beside(anchor, slot, price) for slot in slots[1:]]
-        for rest in product(*others):
-            chosen = (anchor, *rest)
-            yield Combination(
-                tuple((slot.name, choice) for slot, choice in zip(slots, chosen, strict=True)), _cost(chosen)
-            )
+        chosen = [(anchor, *rest) for rest in islice(product(*others), BESIDE_MOST)]
+        made = [Combination(_named(slots, choices), _cost(choices)) for choices in chosen]
+        yield place, sorted(made, key=promising)
+
+
+def widened(bases: Sequence[Combination], optional: Sequence[Slot], price: Price) -> list[Combination]:
+    """Each base with one optional parameter more, best first."""
+    made = [
+        Combination((*base.chosen, (slot.name, choice)), base.cost + 1.5 + choice.cost)
+        for base in bases
+        for slot in optional
+        for choice in _best(slot, OTHERS, price)
+    ]
+    return sorted(made, key=promising)
+
+
+def _named(slots: Sequence[Slot], choices: Sequence[Choice]) -> tuple[tuple[str, Choice], ...]:
+    return tuple((slot.name, choice) for slot, choice in zip(slots, choices, strict=True))
 
 
 def _beside(anchor: Choice, slot: Slot, price: Price) -> list[Choice]:
@@ -71,13 +84,17 @@ def _beside(anchor: Choice, slot: Slot, price: Price) -> list[Choice]:
 
 
 def _best(slot: Slot, number: int, price: Price) -> list[Choice]:
-    """The choices that cost least now, doubtful ones last, earlier generations first; with their prices as costs."""
+    return [choice for _, choice in _ranked(slot, price, ())[:number]]
+
+
+def _ranked(slot: Slot, price: Price, spent: Collection[int]) -> list[tuple[int, Choice]]:
+    """(place, choice at its price of now) of the choices worth a try: doubtful ones last, earlier generations first."""
     priced = []
     for place, choice in enumerate(slot.choices):
-        cost = price(slot, choice)
+        cost = None if place in spent else price(slot, choice)
         if cost is not None:
             priced.append((cost >= DOUBTFUL, choice.generation, cost, place, choice._replace(cost=cost)))
-    return [entry[-1] for entry in sorted(priced, key=lambda entry: entry[:4])[:number]]
+    return [(entry[3], entry[4]) for entry in sorted(priced, key=lambda entry: entry[:4])]
 
 
 def _cost(chosen: Sequence[Choice]) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from data_pipeline.backends.protocol import Backend
-from data_pipeline.exploration.combining import Combination, combinations
+from data_pipeline.exploration.combining import Combination, promising, required_combinations, widened
 from data_pipeline.exploration.facts import facts_of
 from data_pipeline.exploration.proposals import Proposer
 from data_pipeline.exploration.seeds import Seeds
@@ -67,6 +67,8 @@ class _State:
         """Tools with nothing untried until a new fact comes."""
         self.proposed: dict[str, list[Combination]] = {name: [] for name in self.slots}
         self.asked: set[str] = set()
+        self.spent: dict[str, set[int]] = {name: set() for name in self.slots}
+        """Places of choices of a tool's first required parameter with nothing untried left."""
         self.made: list[Made] = []
 
     def price(self, slot: Slot, choice: Choice) -> float | None:
@@ -83,12 +85,28 @@ class _State:
 
     def untried(self, name: str) -> Combination | None:
         """The best combination of a tool that was not tried yet."""
-        ready = [*self.proposed[name], *combinations(self.slots[name], self.bases[name], self.price)]
-        for combination in ready:
-            arguments = combination.arguments
-            if self.key(name, arguments) not in self.tried and not problems(self.tools[name], arguments):
+        for combination in self.proposed[name]:
+            if self.is_new(name, combination):
                 return combination
+        slots = self.slots[name]
+        found = [self._untried_required(name, [slot for slot in slots if slot.required])]
+        wider = widened(self.bases[name], [slot for slot in slots if not slot.required], self.price)
+        found.append(next((combination for combination in wider if self.is_new(name, combination)), None))
+        return min((combination for combination in found if combination is not None), key=promising, default=None)
+
+    def _untried_required(self, name: str, slots: list[Slot]) -> Combination | None:
+        spent = self.spent[name]
+        for place, made in required_combinations(slots, self.price, spent):
+            for combination in made:
+                if self.is_new(name, combination):
+                    return combination
+            spent.add(place)
         return None
+
+    def is_new(self, name: str, combination: Combination) -> bool:
+        """Whether a call was never made, and its arguments fit together."""
+        arguments = combination.arguments
+        return self.key(name, arguments) not in self.tried and not problems(self.tools[name], arguments)
 
     def next(self) -> tuple[str, Combination] | None:
         """The tool whose turn it is, and what to ask it."""
@@ -126,9 +144,16 @@ class _State:
             if fact.value in combination.arguments.values():  # an echo says nothing new
                 continue
             for other, slots in self.slots.items():
-                offered = [slot.offer(fact) for slot in slots]
-                if any(offered):
+                taken = [slot for slot in slots if slot.offer(fact)]
+                if taken:
                     self.idle.discard(other)
+                    self.spent[other] = self.spent[other] if self._only_first(slots, taken) else set()
+
+    @staticmethod
+    def _only_first(slots: list[Slot], taken: list[Slot]) -> bool:
+        """Whether new choices leave what is spent spent: nothing can be combined with a choice that could not before."""
+        others = [slot for slot in slots if slot.required][1:]
+        return not any(slot in others for slot in taken)
 
     def outcome(self, *, left_over: bool) -> Exploration:
         unfilled = {

@@ -5,9 +5,9 @@ from typing import NamedTuple
 from data_pipeline.exploration.facts import Fact
 from data_pipeline.exploration.names import FITTING, RELATED, SAME, UNRELATED, likeness, shape
 from data_pipeline.exploration.seeds import Seeds, plain_schema, seeded, stated
+from data_pipeline.jsontext import write_json_sorted
 from data_pipeline.paths import Path
 from data_pipeline.schemas.checks import problems
-from data_pipeline.schemas.normal import same
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.tools import Tool
 
@@ -56,6 +56,7 @@ class Slot:
         self.filled = False
         """Some ok call had it."""
         self.choices: list[Choice] = []
+        self._known: set[bytes] = set()
         self._add([Choice(value, COST["seed"]) for value in seeded(seeds, tool.name, name)])
         self._add([Choice(value, COST["stated"] + place / 100) for place, value in enumerate(stated(self.schema))])
         self._add([Choice(value, COST["guess"]) for value in guesses(self.schema)])
@@ -98,13 +99,13 @@ class Slot:
         return not any(problem.kind != "missing" or "." in problem.argument for problem in found)
 
     def _add(self, choices: list[Choice]) -> bool:
-        new = [
-            choice
-            for choice in choices
-            if self._takes(choice.value) and not any(same(choice.value, known.value) for known in self.choices)
-        ]
-        self.choices += new
-        return bool(new)
+        before = len(self.choices)
+        for choice in choices:
+            key = write_json_sorted(choice.value)
+            if key not in self._known and self._takes(choice.value):
+                self._known.add(key)
+                self.choices.append(choice)
+        return len(self.choices) > before
 
 
 def guesses(schema: JsonObject) -> list[Json]:

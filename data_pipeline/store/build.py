@@ -3,10 +3,12 @@
 Memory stays flat whatever the number of records: they wait in a scratch database until the dictionary is trained.
 """
 
+import contextlib
+import glob
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from data_pipeline.errors import WorkFailed
@@ -41,6 +43,7 @@ def build_store(
     """
     target = Path(path)
     part, scratch = beside(target), beside(target.with_name(target.name + ".scratch"))
+    _sweep(target)
     try:
         with _database(scratch) as staged, _database(part) as made:
             merged = _stage(staged, records, tools, conflicts)
@@ -56,6 +59,20 @@ def build_store(
             leftover.unlink(missing_ok=True)
 
 
+ABANDONED_S = 3600.0
+"""Age from which a part that another build left is taken for abandoned."""
+
+
+def _sweep(target: Path) -> None:
+    """Removes parts of builds of the same store that were killed."""
+    if not target.parent.is_dir():
+        return
+    for part in target.parent.glob(f".{glob.escape(target.name)}*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                part.unlink()
+
+
 def stats_of(meta: Meta, file_bytes: int) -> Stats:
     return Stats(
         meta.records,
@@ -69,11 +86,11 @@ def stats_of(meta: Meta, file_bytes: int) -> Stats:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _database(path: Path) -> Iterator[sqlite3.Connection]:
     """A new database that is written once: no journal, since a part is thrown away if anything fails."""
     path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in (f"page_size={PAGE_SIZE}", "journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN")
