@@ -66,7 +66,7 @@ class ModelConfig:
     """RMSNorm on every query and key head before the rotation (Qwen3, Gemma 3)"""
     qkv_bias: bool = False
     """biases on the query, key and value projections (Qwen2.5)"""
-    query_scalar: float | None = None
+    query_scalar: int | None = None
     """scores are divided by its root; None: the head size"""
     attention_softcap: float = 0.0
     """scores are squashed into +- this by a tanh (Gemma 2); 0: not"""

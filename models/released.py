@@ -65,7 +65,7 @@ def _gemma3(
     d_ff: int,
     vocab: int,
     window: int,
-    query_scalar: float,
+    query_scalar: int,
     scaling: RopeScaling | None,
 ) -> ModelConfig:
     return ModelConfig(
@@ -112,11 +112,11 @@ _FLOAT32 = {
     "llama-3.1-70b": _llama3(8192, 80, 64, 128, 28_672, False, _LLAMA_3_1),
     "llama-3.2-1b": _llama3(2048, 16, 32, 64, 8192, True, _LLAMA_3_2),
     "llama-3.2-3b": _llama3(3072, 28, 24, 128, 8192, True, _LLAMA_3_2),
-    "gemma-3-270m": _gemma3(640, 18, 4, 1, 256, 2048, 262_144, 512, 256.0, None),
-    "gemma-3-1b": _gemma3(1152, 26, 4, 1, 256, 6912, 262_144, 512, 256.0, None),
-    "gemma-3-4b": _gemma3(2560, 34, 8, 4, 256, 10_240, 262_208, 1024, 256.0, _EIGHTFOLD),
-    "gemma-3-12b": _gemma3(3840, 48, 16, 8, 256, 15_360, 262_208, 1024, 256.0, _EIGHTFOLD),
-    "gemma-3-27b": _gemma3(5376, 62, 32, 16, 128, 21_504, 262_208, 1024, 168.0, _EIGHTFOLD),
+    "gemma-3-270m": _gemma3(640, 18, 4, 1, 256, 2048, 262_144, 512, 256, None),
+    "gemma-3-1b": _gemma3(1152, 26, 4, 1, 256, 6912, 262_144, 512, 256, None),
+    "gemma-3-4b": _gemma3(2560, 34, 8, 4, 256, 10_240, 262_208, 1024, 256, _EIGHTFOLD),
+    "gemma-3-12b": _gemma3(3840, 48, 16, 8, 256, 15_360, 262_208, 1024, 256, _EIGHTFOLD),
+    "gemma-3-27b": _gemma3(5376, 62, 32, 16, 128, 21_504, 262_208, 1024, 168, _EIGHTFOLD),
 }
 RELEASED = {name: dataclasses.replace(c, dtype="bfloat16", param_dtype="bfloat16") for name, c in _FLOAT32.items()}
 

@@ -164,7 +164,7 @@ def _gemma(given: Json, raw: Json, where: str) -> Json:
     return {
         "window": int(given["sliding_window"]),
         "global_every": every,
-        "query_scalar": float(given["query_pre_attn_scalar"]),
+        "query_scalar": int(given["query_pre_attn_scalar"]),
         "attention_softcap": _cap(given, raw, "attn_logit_softcapping"),
         "final_softcap": _cap(given, raw, "final_logit_softcapping"),
     }
