@@ -64,7 +64,11 @@ def test_mending_never_lowers(task: Task, data: st.DataObject) -> None:
         fault = data.draw(st.sampled_from(faults[mended]))
         one_less = [some for some in faults[mended] if some != fault]
         for better in (one_less, []):
-            assert reward(played(task, [*faults[:mended], better, *faults[mended + 1 :]]), task) >= before
+            rollout = played(task, [*faults[:mended], better, *faults[mended + 1 :]])
+            made, wanted = [step.attempt for step in rollout.steps], calls_of(task)
+            # a call that now repeats another one is an extra call, not a mended one
+            repeats = made.count(made[mended]) > max(1, wanted.count(made[mended]))
+            assert repeats or reward(rollout, task) >= before
 
 
 @settings(max_examples=150, deadline=None)
