@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 
 from data_pipeline.errors import InputError, WorkFailed
-from models.errors import ConfigError
+from models.errors import ModelError
 
 # command words -> (module with `Args` and `run`, one line of help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("audit",): ("tpu_orch.cli.audit", "what cheating policies would earn on your tasks"),
     ("score",): ("tpu_orch.cli.score", "rewards of stored rollouts, one line a rollout"),
     ("store", "build"): ("tpu_orch.cli.store_build", "recorded responses into one store file"),
     ("store", "get"): ("tpu_orch.cli.store_get", "one recorded response"),
@@ -25,6 +26,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("tools", "import"): ("tpu_orch.cli.tools_import", "a catalogue from OpenAPI, MCP, OpenAI or BFCL tools"),
     ("workflows", "mine"): ("tpu_orch.cli.workflows_mine", "which result feeds which argument, from recorded traces"),
     ("synth",): ("tpu_orch.cli.synth", "checked tasks of any depth from workflows and a store"),
+    ("bench", "store"): ("tpu_orch.cli.bench_store", "size, build, lookups and memory of a store of 100,000 responses"),
     ("bench", "synth"): ("tpu_orch.cli.bench_synth", "constrained synthesis beside unconstrained sampling"),
     ("tokenizer", "train"): ("tpu_orch.cli.tokenizer_train", "a SentencePiece tokenizer from tasks and responses"),
     ("train",): ("tpu_orch.cli.train", "a preset from tools to evaluated policy: warm-up, reinforcement, evaluation"),
@@ -89,7 +91,7 @@ def run_command(words: tuple[str, ...], rest: list[str]) -> int:
             return module.run_argv(rest)
         args = tyro.cli(module.Args, prog="tpu-orch " + " ".join(words), args=rest)
         return module.run(args)
-    except (InputError, ConfigError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+    except (InputError, ModelError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         print(f"tpu-orch {' '.join(words)}: {error}", file=sys.stderr)
         return 2
     except (WorkFailed, OSError) as error:
