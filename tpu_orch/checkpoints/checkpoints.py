@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from data_pipeline.errors import InputError, WorkFailed
@@ -228,6 +229,24 @@ def load_parts(folder: Path, abstract: Parts) -> dict[str, Any]:
         part: jax.tree.unflatten(jax.tree.structure(tree), [loaded[part][name] for name in wanted[part]])
         for part, tree in abstract.items()
     }
+
+
+def load_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """Every array of one step by `part.name`, verified, in host memory: for comparing and looking, not for training.
+
+    Raises:
+      CheckpointError: damaged.
+    """
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    abstract = {
+        part: {
+            name: jax.ShapeDtypeStruct(array.shape, jnp.dtype(array.dtype), sharding=here)
+            for name, array in arrays.items()
+        }
+        for part, arrays in manifests.verify(folder).arrays.items()
+    }
+    loaded = ocp.load_checkpointables(folder.absolute(), abstract)
+    return {f"{part}.{name}": np.asarray(leaf) for part, leaves in loaded.items() for name, leaf in leaves.items()}
 
 
 def _commit(response: Any, folder: Path, draft: Manifest) -> None:

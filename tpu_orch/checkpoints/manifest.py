@@ -15,7 +15,7 @@ import jax
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
-from tpu_orch.runs.files import write_json
+from tpu_orch.runs.files import write_whole
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -100,7 +100,11 @@ def write(folder: Path, manifest: Manifest) -> None:
         "extra": manifest.extra,
         "score": manifest.score,
     }
-    write_json(folder / NAME, {"digest": _body_digest(body), "body": body})
+    write_whole(folder / NAME, _render(body))
+
+
+def _render(body: JsonObject) -> bytes:
+    return (json.dumps({"digest": _body_digest(body), "body": body}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _body_digest(body: JsonObject) -> str:
@@ -115,9 +119,9 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / NAME
     try:
-        whole = json.loads(path.read_bytes())
-        body = whole["body"]
-        intact = whole["digest"] == _body_digest(body)
+        content = path.read_bytes()
+        body = json.loads(content)["body"]
+        intact = content == _render(body)  # to the byte: also a lost newline is damage
     except FileNotFoundError:
         raise CheckpointError(f"{folder}: no {NAME}, so this is no complete checkpoint") from None
     except (ValueError, KeyError, TypeError):

@@ -13,6 +13,7 @@ import pytest
 from data_pipeline.errors import InputError, WorkFailed
 from tpu_orch.checkpoints import Checkpoints, load_parts, newest_step
 from tpu_orch.checkpoints import checkpoints as module
+from tpu_orch.checkpoints.checkpoints import load_arrays
 from tpu_orch.checkpoints.manifest import NAME, CheckpointError, read, verify
 
 
@@ -157,6 +158,23 @@ def test_resume_passes_over_the_damaged_one_with_a_warning(tmp_path: Path, how: 
     assert len(said) == 2 and str(victims[1]) in said[0] and "step 1 is used" in said[0]
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "damaged-2", "damaged-3"}
     verify(tmp_path / "2")
+
+
+def test_a_manifest_cut_by_one_byte_is_damaged(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    manifest = tmp_path / "1" / NAME
+    manifest.write_bytes(manifest.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="its digest differs"):
+        read(tmp_path / "1")
+
+
+def test_all_arrays_for_looking(tmp_path: Path) -> None:
+    save(tmp_path, 3)
+    got = load_arrays(tmp_path / "3")
+    assert set(got) == {
+        *("params.layers.gate", "params.layers.norm", "training.key", "training.opt.0", "training.opt.2.count")
+    }
+    np.testing.assert_array_equal(got["training.opt.0"], parts(3)["training"]["opt"][0])
 
 
 def test_all_damaged_is_one_clear_error_and_nothing_is_touched(tmp_path: Path) -> None:

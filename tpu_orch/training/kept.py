@@ -1,0 +1,46 @@
+"""Micro-batches in a file: what a step that went wrong was trained on, so that it can be run again.
+
+batches = read_batches(run / "failed-step-000041.npz")
+state, metrics = train_step(update, state, batches)      # state: of the checkpoint before that step
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from data_pipeline.errors import InputError
+from tpu_orch.runs.files import write_whole
+from tpu_orch.training.batch import MicroBatch
+
+
+def write_batches(path: Path, batches: Sequence[MicroBatch]) -> None:
+    """Writes all arrays, bit for bit, as NumPy's npz."""
+    arrays: dict[str, Any] = {
+        f"{number:04d}.{name}": np.asarray(jax.device_get(array))
+        for number, batch in enumerate(batches)
+        for name, array in batch._asdict().items()
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def read_batches(path: Path) -> list[MicroBatch]:
+    """The micro-batches back.
+
+    Raises:
+      InputError: the file is none of these.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            numbers = sorted({name.split(".")[0] for name in stored.files})
+            return [
+                MicroBatch(**{name: stored[f"{number}.{name}"] for name in MicroBatch._fields}) for number in numbers
+            ]
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: holds no micro-batches ({str(error)[:80]})") from None
