@@ -38,8 +38,8 @@ class WorldOptions:
 
     shown_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that demonstrations show; deeper ones are left to reinforcement learning."""
-    shown_per_depth: int = 1500
-    trained_depths: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    shown_per_depth: int = 6000
+    trained_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that reinforcement learning draws from."""
     trained_per_depth: int = 200
 

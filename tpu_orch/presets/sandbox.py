@@ -19,9 +19,9 @@ EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
 
 
 def sandbox() -> RunConfig:
-    """`tpu-orch train sandbox`: warm-up on demonstrations of depth 0 to 3, then GRPO with `tier` on depth 0 to 6.
+    """`tpu-orch train sandbox`: warm-up on demonstrations of 0 to 3 calls, then GRPO with `tier` on such tasks.
 
-    Evaluated greedily on held-out entities, wordings and compositions. Figures of a run stand in the README.
+    Evaluated greedily on held-out entities, wordings and compositions, of 0 to 6 calls. Figures of a run stand in the README.
     """
     return RunConfig(
         preset="sandbox",
@@ -30,8 +30,8 @@ def sandbox() -> RunConfig:
         tokens=1536,
         model=ModelOptions(layers=4, d_model=128, heads=4, kv_heads=2, head_dim=32, d_ff=384),
         engine=EngineOptions(rows=128, capacity=384, chunk=32, visit_steps=32, max_new_tokens=200, max_turns=10),
-        warmup=WarmupOptions(steps=300, batch=64, learning_rate=3e-3),
-        trainer=TrainerOptions(steps=12, prompts=16, group=16, learning_rate=7e-4, replay=64),
+        warmup=WarmupOptions(steps=700, batch=32, learning_rate=3e-3),
+        trainer=TrainerOptions(steps=8, prompts=16, group=16, learning_rate=5e-4, replay=32),
         eval=EvaluationOptions(per_depth=64),
     )
 

@@ -6,9 +6,7 @@ from data_pipeline.words import Task
 from tpu_orch.training.curriculum import Curriculum, choose, learn, start
 
 TASKS = [
-    Task(id=f"{depth}-{n}", query="", tools=(), reference=(), calls=depth)
-    for depth in (1, 2, 3)
-    for n in range(40)
+    Task(id=f"{depth}-{n}", query="", tools=(), reference=(), calls=depth) for depth in (1, 2, 3) for n in range(40)
 ]
 
 
