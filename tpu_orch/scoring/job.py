@@ -145,10 +145,7 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
         try:
             fields = _fields(line, path)
             task_id = fields.values.get("task_id") if type(fields.values.get("task_id")) is str else None
-            row = rollout_row_from_fields(fields)
-            task = _task(job, row.task_id, path, line.number)
-            rollout = resolved_rollout(row, task, job.environment, job.live)
-            judged = tuple(reward.judge(rollout, task, job.tools) for reward in job.rewards)
+            rollout, judged = _judge(job, fields)
         except (FormatError, Unscorable) as error:
             rows[at] = _error_row(task_id, line.place, str(error), job)
             continue
@@ -168,6 +165,33 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
     return [write_json(rows[at]) for at in range(len(lines))], tally
 
 
+def judge_line(job: Job, line: Line, path: str, only: str) -> tuple[Rollout, Score] | None:
+    """The rollout of a line and its score by the job's first reward; None if it is not of the task `only`.
+
+    Raises `InputError` for a row that cannot be scored.
+    """
+    fields = _fields(line, path)
+    if fields.values.get("task_id") != only:
+        return None
+    try:
+        rollout, verdicts = _judge(job, fields)
+    except Unscorable as error:
+        raise InputError(f"{path}:{line.number}: {error}") from None
+    (score,) = total([rollout], verdicts[:1], job.rewards[0], job.weights)
+    return rollout, score
+
+
+def _judge(job: Job, fields: Fields) -> tuple[Rollout, tuple[Verdict, ...]]:
+    row = rollout_row_from_fields(fields)
+    task = job.tasks.get(row.task_id)
+    if task is None:
+        raise InputError(f"{fields.path}:{fields.line}: unknown task {row.task_id!r:.80}; --tasks does not have it")
+    for reward in job.rewards:
+        check_task(task, reward, job.weights)
+    rollout = resolved_rollout(row, task, job.environment, job.live)
+    return rollout, tuple(reward.judge(rollout, task, job.tools) for reward in job.rewards)
+
+
 def _fields(line: Line, path: str) -> Fields:
     try:
         value = read_json(line.text.strip())
@@ -176,15 +200,6 @@ def _fields(line: Line, path: str) -> Fields:
     if type(value) is not dict:
         raise FormatError("expected a JSON object", path, line.number)
     return Fields(value, path, line.number)
-
-
-def _task(job: Job, task_id: str, path: str, number: int) -> Task:
-    task = job.tasks.get(task_id)
-    if task is None:
-        raise InputError(f"{path}:{number}: unknown task {task_id!r:.80}; --tasks does not have it")
-    for reward in job.rewards:
-        check_task(task, reward, job.weights)
-    return task
 
 
 def _scored_rows(
