@@ -14,6 +14,7 @@ from models.errors import ModelError
 # command words -> (module with `Args` and `run`, one line of help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("audit",): ("tpu_orch.cli.audit", "what cheating policies would earn on your tasks"),
+    ("explain",): ("tpu_orch.cli.explain", "why a stored rollout earned what it did"),
     ("score",): ("tpu_orch.cli.score", "rewards of stored rollouts, one line a rollout"),
     ("store", "build"): ("tpu_orch.cli.store_build", "recorded responses into one store file"),
     ("store", "get"): ("tpu_orch.cli.store_get", "one recorded response"),
