@@ -13,6 +13,7 @@ from rich.table import Table
 from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.formats.rows import write_rows
 from data_pipeline.words import JsonObject
+from tpu_orch.cli.counting import counter
 from tpu_orch.cli.inputs import World, open_world
 from tpu_orch.runs.files import write_json
 
@@ -31,7 +32,7 @@ class Args:
     """Folder of the run that trained the policy."""
 
     reward: str = "tier"
-    """What a rollout earns. A task with an answer is solved when that is right, another one when nothing of the reward is missing."""
+    """What a rollout earns. A task with an answer is solved when that is right, another when nothing of the reward is missing."""
 
     temperature: float = 0.0
     """0 means greedy."""
@@ -60,16 +61,15 @@ def run(args: Args) -> int:
 
     prepare_platform()
     saved = open_policy(args.model, tasks)
-    done: list[int] = []
-
-    def tick(place: int, _: object) -> None:
-        done.append(place)
-        if sys.stderr.isatty():
-            print(f"\r{len(done)}/{len(tasks)} tasks", end="", file=sys.stderr, flush=True)
-
-    with jax.set_mesh(run_mesh(saved.config)):
+    with jax.set_mesh(run_mesh(saved.config)), counter("tasks", len(tasks)) as tick:
         found = evaluate(
-            saved.engine, saved.params, tasks, environment, reward, temperature=args.temperature, on_rollout=tick
+            saved.engine,
+            saved.params,
+            tasks,
+            environment,
+            reward,
+            temperature=args.temperature,
+            on_rollout=lambda *_: tick(),
         )
     if args.rollouts is not None:
         write_rows(args.rollouts, map(rollout_to_row, found.rollouts))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +15,8 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.jsontext import write_json
 from data_pipeline.words import ResultKind, Rollout, Task
+from tpu_orch.cli.counting import counter
 from tpu_orch.cli.inputs import World, open_world
-from tpu_orch.reports.counting import counted
 from tpu_orch.runs.parts import appended, whole_lines
 
 CHUNK = 64  # tasks between writes of a replay
@@ -65,14 +65,14 @@ def run(args: Args) -> int:
             )
         tasks = there
     wanted = [(task, number) for task in tasks for number in range(args.samples)]
-    done = whole_lines(args.out, job_of(args))
+    done = sum(1 for _ in whole_lines(args.out, job_of(args)))
     if done:
-        print(f"going on after {len(done)} rollouts that are there already", file=sys.stderr)
+        print(f"going on after {done} rollouts that are there already", file=sys.stderr)
     make, chunk = (replayer(environment), CHUNK) if args.model is None else actor(args, args.model, environment, tasks)
     kinds = dict.fromkeys(ResultKind, 0)
-    with appended(args.out) as file:
-        for piece in counted("rollouts", pieces(wanted[len(done) :], chunk), len(wanted) - len(done)):
-            rollouts = make(piece)
+    with appended(args.out) as file, counter("rollouts", len(wanted) - done) as tick:
+        for piece in pieces(wanted[done:], chunk):
+            rollouts = make(piece, tick)
             file.write(b"".join(write_json(rollout_to_row(rollout)) + b"\n" for rollout in rollouts))
             file.flush()
             for rollout in rollouts:
@@ -102,14 +102,19 @@ def pieces(wanted: Sequence[tuple[Task, int]], size: int) -> Iterator[Sequence[t
         yield wanted[start : start + size]
 
 
-Make = Callable[[Sequence[tuple[Task, int]]], list[Rollout]]
+Make = Callable[[Sequence[tuple[Task, int]], Callable[[], None]], list[Rollout]]
+"""(tasks with the number of the sample, what to call after each rollout) -> rollouts"""
 
 
 def replayer(environment: Environment) -> Make:
     """Plays references."""
 
-    def make(piece: Sequence[tuple[Task, int]]) -> list[Rollout]:
-        return [replay(task, environment)._replace(group_index=number) for task, number in piece]
+    def make(piece: Sequence[tuple[Task, int]], tick: Callable[[], None]) -> list[Rollout]:
+        rollouts = []
+        for task, number in piece:
+            rollouts.append(replay(task, environment)._replace(group_index=number))
+            tick()
+        return rollouts
 
     return make
 
@@ -128,14 +133,19 @@ def actor(args: Args, model: Path, environment: Environment, tasks: Sequence[Tas
     saved = open_policy(model, tasks)
     chat = saved.engine.chat
 
-    def make(piece: Sequence[tuple[Task, int]]) -> list[Rollout]:
+    def make(piece: Sequence[tuple[Task, int]], tick: Callable[[], None]) -> list[Rollout]:
         episodes = [
             Episode(task, np.asarray(chat.prompt(task, environment.tools), np.int32), number, args.seed)
             for task, number in piece
         ]
-        with jax.set_mesh(run_mesh(replace(saved.config))):
+        with jax.set_mesh(run_mesh(saved.config)):
             return saved.engine.run(
-                saved.params, episodes, environment, weights_version=saved.step, temperature=args.temperature
+                saved.params,
+                episodes,
+                environment,
+                weights_version=saved.step,
+                temperature=args.temperature,
+                on_rollout=lambda *_: tick(),
             )
 
     return make, 4 * saved.engine.rows

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 from data_pipeline.errors import InputError
+from tpu_orch.runs.parts import appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
-from tpu_orch.scoring.output import appended, job_identity, resume
+from tpu_orch.scoring.output import job_identity, resume
 from tpu_orch.scoring.runners import Scored, read_chunks, run_local, run_processes
 
 

@@ -59,7 +59,9 @@ def draw_accuracy(axes: Axes, evaluations: Mapping[str, Mapping[str, Any]]) -> N
             error_kw={"linewidth": 1, "capsize": 2},
         )
     axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    axes.set(xlabel="calls that the task needs", ylabel="share solved", ylim=(0, 1.02), title="Evaluation tasks, greedy")
+    axes.set(
+        xlabel="calls that the task needs", ylabel="share solved", ylim=(0, 1.02), title="Evaluation tasks, greedy"
+    )
     if stages:
         axes.legend(fontsize=8, loc="upper right")
 

@@ -41,18 +41,25 @@ class Trial(NamedTuple):
     why: str = ""
 
 
-def start(command: Sequence[str]) -> subprocess.Popen:
-    """The command in a process group of its own, its messages dropped."""
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def start(command: Sequence[str], log: Path) -> subprocess.Popen:
+    """The command in a process group of its own; what it says goes to a file."""
+    with log.open("wb") as stream:
+        return subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
 
 
-def run_whole(command: Sequence[str]) -> float:
+def run_whole(command: Sequence[str], log: Path) -> float:
     """Runs to the end; seconds that it took. Raises WorkFailed if it does not end well."""
     began = time.monotonic()
-    code = start(command).wait()
+    code = start(command, log).wait()
     if code:
-        raise WorkFailed(f"the run ended with exit code {code} without being disturbed: {' '.join(command)}")
+        raise WorkFailed(f"the run ended with exit code {code} without being disturbed: {last_line(log)}")
     return time.monotonic() - began
+
+
+def last_line(log: Path) -> str:
+    """What a run said last."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "nothing said"
 
 
 def where(folder: Path) -> tuple[str, int]:
@@ -70,8 +77,9 @@ def kill_until_done(
       WorkFailed: the run ends with an error of its own.
     """
     trials: list[Trial] = []
+    log = _log(folder)
     while len(trials) < most:
-        process, moment = start(command), float(random.uniform(0, longest))
+        process, moment = start(command, log), float(random.uniform(0, longest))
         try:
             code = process.wait(moment)
         except subprocess.TimeoutExpired:
@@ -80,15 +88,19 @@ def kill_until_done(
             trials.append(Trial("kill", moment, *where(folder), survived=True))
             continue
         if code:
-            raise WorkFailed(f"{folder}: after {len(trials)} kills the run ended with exit code {code}")
+            raise WorkFailed(f"after {len(trials)} kills the run ended with exit code {code}: {last_line(log)}")
         return trials
-    run_whole(command)
+    run_whole(command, log)
     return trials
+
+
+def _log(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.log")
 
 
 def terminate(command: Sequence[str], folder: Path, longest: float, random: np.random.Generator) -> Trial:
     """Asks a running command to stop at a random moment after it has taken its folder; it must exit 0 within GRACE."""
-    process, began = start(command), time.monotonic()
+    process, began = start(command, _log(folder)), time.monotonic()
     while not (folder / LOCK).exists() and process.poll() is None:
         time.sleep(0.05)
     moment = float(random.uniform(0, longest))

@@ -22,8 +22,11 @@ def note_of(out: Path) -> Path:
     return out.with_name(out.name + ".part.json")
 
 
-def whole_lines(out: Path, job: str) -> list[bytes]:
-    """The lines that a cut-off run of the same job has written; a torn last line, and the part of another job, are removed."""
+def whole_lines(out: Path, job: str) -> Iterator[bytes]:
+    """The lines that a cut-off run of the same job has written; to be gone through to the end.
+
+    The part of another job is started over at the first line; a torn last line is cut off after the last whole one.
+    """
     part, note = part_of(out), note_of(out)
     try:
         same = json.loads(note.read_bytes())["job"] == job
@@ -33,10 +36,15 @@ def whole_lines(out: Path, job: str) -> list[bytes]:
         out.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(b"")
         write_json(note, {"job": job})
-        return []
-    lines = [line for line in part.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    os.truncate(part, sum(map(len, lines)))
-    return lines
+        return
+    whole = 0
+    with part.open("rb+") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            yield line
+        file.truncate(whole)
 
 
 @contextmanager

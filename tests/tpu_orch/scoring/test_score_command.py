@@ -7,8 +7,9 @@ import pytest
 
 from tpu_orch.cli.main import main
 from tpu_orch.cli.score import shown
+from tpu_orch.runs.parts import part_of
 from tpu_orch.scoring.job import Spec, open_job
-from tpu_orch.scoring.output import job_identity, part_of, resume
+from tpu_orch.scoring.output import job_identity, resume
 from tpu_orch.scoring.runners import CHUNK, read_chunks, run_local, run_processes
 
 EXPECTED = [1.0, 0.5, 1.0, 0.0, 0.0, None]
