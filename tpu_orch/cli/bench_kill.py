@@ -76,7 +76,7 @@ def run(args: Args) -> int:
 def _ordeal(args: Args, folder: Path, random: np.random.Generator) -> tuple[list[Trial], list[str]]:
     """All trials, and a line for every killed run that came out differently."""
     alone = folder / "alone"
-    seconds = run_whole(_command(args, alone))
+    seconds = run_whole(_command(args, alone), folder / "alone.log")
     print(f"left alone the run takes {seconds:.0f} s", file=sys.stderr)
     trials: list[Trial] = []
     unequal: list[str] = []
