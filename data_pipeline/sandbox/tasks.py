@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from data_pipeline.errors import InputError
 from data_pipeline.sandbox import wording
-from data_pipeline.sandbox.goals import Drawer, Goal, Named, Value, calls_of, compositions, is_own, named_in
+from data_pipeline.sandbox.goals import Drawer, Goal, Named, Value, calls_of, compositions, is_own, kind_of, named_in
 from data_pipeline.sandbox.ids import share_no_piece
 from data_pipeline.sandbox.world import SPLITS, World
 from data_pipeline.words import Binding, Json, ReferenceStep, Task
@@ -92,7 +92,9 @@ def _task(world: World, name: str, split: str, goal: Value, solved: Solved, dept
     steps = solved.steps
     if depth == 0:
         again = words_of(goal, solved, training=training, rng=rng)
-        fact = wording.statement(again, str(solved.values[goal]), training=training, rng=rng)
+        answer, kind = solved.values[goal], kind_of(goal)
+        value = wording.mention(kind, answer) if kind else str(answer)
+        fact = wording.statement(again, value, training=training, rng=rng)
         query = f"{fact} {query}" if rng.random() < 0.5 else f"{query} {fact}"
         steps = ()
     return Task(
@@ -113,7 +115,7 @@ def _task(world: World, name: str, split: str, goal: Value, solved: Solved, dept
 def words_of(goal: Goal, solved: Solved, *, training: bool, rng: random.Random) -> str:
     """The noun phrase for a goal."""
     if isinstance(goal, Named):
-        return wording.mention(goal.kind, solved.values[goal], rng)
+        return wording.mention(goal.kind, solved.values[goal])
     first, *rest = goal.arguments
     phrases = [words_of(first, solved, training=training, rng=rng)]
     for part in rest:
@@ -121,8 +123,7 @@ def words_of(goal: Goal, solved: Solved, *, training: bool, rng: random.Random) 
             phrases.append(wording.own_phrase(part.relation, rng))
         else:
             phrases.append(words_of(part, solved, training=training, rng=rng))
-    near = isinstance(first, Named)
-    return wording.phrase(goal.relation, phrases, near=near, training=training, rng=rng)
+    return wording.phrase(goal.relation, phrases, training=training, rng=rng)
 
 
 def chain_depth(steps: Sequence[ReferenceStep]) -> int:

@@ -17,7 +17,9 @@ TASKS_PER_DEPTH = 400
 
 def train_sandbox_tokenizer(world: World, vocab_size: int = 1536, seed: int = 0) -> SentencePieceTokenizer:
     """Trains on queries, calls and results of training tasks; the same world, size and seed give the same bytes."""
-    return train_chat_tokenizer(training_texts(world, seed), world.tools, vocab_size=vocab_size, pieces=ID_PIECES)
+    kinds = [f" {kind} " for kind in world.kinds]  # stand only before ids, see `wording.mention`
+    pieces = (*ID_PIECES, *kinds)
+    return train_chat_tokenizer(training_texts(world, seed), world.tools, vocab_size=vocab_size, pieces=pieces)
 
 
 def training_texts(world: World, seed: int) -> Iterator[str]:

@@ -38,6 +38,7 @@ class World:
         self.seed = seed
         self.pools = pools
         self.relations = {relation.name: relation for relation in relations}
+        self.kinds = tuple(pools[SPLITS[0]])
         self.places = {
             entity: Place(split, kind)
             for split, kinds in pools.items()

@@ -1,30 +1,30 @@
-"""Constrained synthesis beside unconstrained sampling: accepted tasks per attempt and per second, by number of calls.
+"""Constrained synthesis beside other ways of drawing: accepted tasks per attempt and per second, by depth.
 
-Both sides work on the same workflows, store, writer and checks; they differ in how records are drawn.
-`unconstrained`: every step any record of its tool. `forward`: the released way, dependent steps looked up by what
-their parents gave, a dead end is a failed attempt. What only fails the joins is refused before a query is written, on
-every side, so the slower sides pay for nothing but their draws.
+All sides use the same store, writer and checks, and refuse what does not join before a query is written. Those that
+are told workflows get the same ones, each of the depth in question.
 """
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from data_pipeline.synthesis.sampling import draw, draw_forward, draw_unconstrained, holds
+from data_pipeline.synthesis.baselines import Finder, draw_calls, draw_forward, draw_template
+from data_pipeline.synthesis.sampling import Prepared, draw, holds
 from data_pipeline.synthesis.shapes import shape_of
-from data_pipeline.synthesis.tasks import draft_of, speakable
+from data_pipeline.synthesis.tasks import draft_of, fed_arguments
 from data_pipeline.synthesis.work import Bench, Row, SynthOptions, checked
 from data_pipeline.words import Workflow
+from data_pipeline.workflows import EdgeType
 
-SIDES = ("constrained", "forward", "unconstrained")
+SIDES = ("constrained", "forward", "template", "unconstrained")
 
 
 class Measured(NamedTuple):
-    """One side on the workflows of one number of calls."""
+    """One side at one depth."""
 
     side: str
-    calls: int
+    depth: int
     workflows: int
     attempts: int
     accepted: int
@@ -39,48 +39,84 @@ class Measured(NamedTuple):
         return self.accepted / self.attempts if self.attempts else 0.0
 
 
-def measure(bench: Bench, workflows: Sequence[Workflow], side: str, seconds: float, seed: int) -> Measured:
-    """Attempts over the workflows in turn, for so many seconds; preparing the joins is part of the time."""
-    options = SynthOptions(seed=seed)
-    prepared = {}
+class Contest(NamedTuple):
+    """What the sides compete on: workflows of one chain depth over one store."""
+
+    bench: Bench
+    edges: tuple[EdgeType, ...]
+    workflows: tuple[Workflow, ...]
+    depth: int
+
+
+def measure(contest: Contest, side: str, seconds: float, seed: int) -> Measured:
+    """Attempts for so many seconds; what a side prepares is part of its time."""
+    draw_one = _drawer(contest, side)
     attempts = accepted = 0
     start = time.perf_counter()
-    while (spent := time.perf_counter() - start) < seconds and workflows:
-        workflow = workflows[attempts % len(workflows)]
+    while (spent := time.perf_counter() - start) < seconds:
         rng = random.Random(f"{seed}/bench/{attempts}")
+        workflow, chosen = draw_one(attempts, rng)
         attempts += 1
-        if side == "constrained":
-            if workflow not in prepared:
-                prepared[workflow] = bench.prepare(workflow, options.splits, "train")
-            chosen = draw(prepared[workflow], bench.lookup, rng)
-        else:
-            chosen = (draw_forward if side == "forward" else draw_unconstrained)(workflow, bench.lookup, rng)
-        accepted += chosen is not None and _accepted(bench, workflow, chosen, options, rng)
-    return Measured(side, shape_of(workflows[0]).calls if workflows else 0, len(workflows), attempts, accepted, spent)
+        accepted += chosen is not None and _accepted(contest.bench, workflow, chosen, rng)
+    return Measured(side, contest.depth, len(contest.workflows), attempts, accepted, spent)
 
 
-def _accepted(
-    bench: Bench, workflow: Workflow, chosen: tuple[int, ...], options: SynthOptions, rng: random.Random
-) -> bool:
+def _drawer(contest: Contest, side: str) -> Callable[[int, random.Random], tuple[Workflow, tuple[int, ...] | None]]:
+    """A side's one attempt: (workflow, records drawn for it or None)."""
+    bench, workflows = contest.bench, contest.workflows
+    prepared: dict[Workflow, Prepared] = {}
+    finder = Finder(contest.edges, bench.lookup)
+
+    def constrained(number: int, rng: random.Random) -> tuple[Workflow, tuple[int, ...] | None]:
+        workflow = workflows[number % len(workflows)]
+        if workflow not in prepared:
+            prepared[workflow] = bench.prepare(workflow, SynthOptions().splits, "train")
+        return workflow, draw(prepared[workflow], bench.lookup, rng)
+
+    def forward(number: int, rng: random.Random) -> tuple[Workflow, tuple[int, ...] | None]:
+        workflow = workflows[number % len(workflows)]
+        return workflow, draw_forward(workflow, bench.lookup, rng)
+
+    def template(number: int, rng: random.Random) -> tuple[Workflow, tuple[int, ...] | None]:
+        workflow = workflows[number % len(workflows)]
+        return workflow, draw_template(workflow, bench.lookup, rng)
+
+    def unconstrained(number: int, rng: random.Random) -> tuple[Workflow, tuple[int, ...] | None]:
+        chosen = draw_calls(bench.lookup, len(workflows[number % len(workflows)].tools), rng)
+        workflow = finder.workflow(chosen)
+        return workflow, chosen if shape_of(workflow).chain_depth == contest.depth else None
+
+    return {"constrained": constrained, "forward": forward, "template": template, "unconstrained": unconstrained}[side]
+
+
+def _accepted(bench: Bench, workflow: Workflow, chosen: tuple[int, ...], rng: random.Random) -> bool:
     if not holds(workflow, bench.lookup, chosen):
         return False
-    records = bench.lookup.records
-    if not all(speakable(workflow, step, records[number].arguments) for step, number in enumerate(chosen)):
-        return False
+    opaque = bench.lookup.opaque
+    for step, number in enumerate(chosen):
+        if number in opaque and not set(opaque[number]) <= fed_arguments(workflow, step):
+            return False
     draft = draft_of(workflow, bench.lookup, chosen)
-    return not isinstance(checked(bench, draft, Row("bench", "train", options, False), rng), str)
+    return not isinstance(checked(bench, draft, Row("bench", "train", SynthOptions(), False), rng), str)
 
 
-def possible(bench: Bench, workflows: Sequence[Workflow], seed: int) -> list[Workflow]:
-    """The workflows that the store can answer at all: one whole draw was found and passed the checks."""
-    options = SynthOptions(seed=seed)
-    found = []
+def answerable(bench: Bench, workflows: Iterable[Workflow], most: int, seed: int) -> list[Workflow]:
+    """The first `most` workflows that the store can answer: one draw passed every check."""
+    found: list[Workflow] = []
     for workflow in workflows:
-        prepared = bench.prepare(workflow, options.splits, "train")
+        if len(found) == most:
+            break
+        prepared = bench.prepare(workflow, SynthOptions().splits, "train")
         for number in range(20):
-            rng = random.Random(f"{seed}/possible/{number}")
+            rng = random.Random(f"{seed}/answerable/{number}")
             chosen = draw(prepared, bench.lookup, rng)
-            if chosen is not None and _accepted(bench, workflow, chosen, options, rng):
+            if chosen is None:
+                break
+            if _accepted(bench, workflow, chosen, rng):
                 found.append(workflow)
                 break
     return found
+
+
+def of_depth(workflows: Sequence[Workflow], depth: int) -> list[Workflow]:
+    return [workflow for workflow in workflows if shape_of(workflow).chain_depth == depth]

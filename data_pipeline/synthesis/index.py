@@ -7,16 +7,20 @@ their values together.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from data_pipeline.formats import Recorded
 from data_pipeline.jsontext import write_json_sorted
-from data_pipeline.paths import Path, PathError, find_bound, get_path, parse_path
+from data_pipeline.paths import Path, PathError, find_bound, get_path, leaves, parse_path
 from data_pipeline.schemas import type_word
 from data_pipeline.words import Json, JsonObject, Tool, Workflow
+from data_pipeline.workflows.values import Searchable
 
 Key: TypeAlias = tuple[Json, ...]
+
+OPAQUE = 24
+"""Characters without a space from which a text is opaque."""
 
 
 class Link(NamedTuple):
@@ -44,6 +48,15 @@ def joins_of(workflow: Workflow) -> tuple[Join, ...]:
     )
 
 
+class Side(NamedTuple):
+    """One side of a join."""
+
+    keys: dict[int, Key]
+    """Record -> its value there; records without one are left out."""
+    records: dict[Key, list[int]]
+    """Value -> the records that have it."""
+
+
 class StoreIndex:
     """The ok records of a store by tool, and their values by join, built on first use.
 
@@ -56,29 +69,51 @@ class StoreIndex:
         self.by_tool: dict[str, list[int]] = {}
         for number, record in enumerate(self.records):
             self.by_tool.setdefault(record.name, []).append(number)
-        self._targets: dict[tuple[str, tuple[Path, ...]], dict[Key, list[int]]] = {}
-        self._sources: dict[tuple[str, str, tuple[Link, ...]], dict[Key, list[int]]] = {}
+        self.opaque = {
+            number: paths for number, record in enumerate(self.records) if (paths := opaque_arguments(record.arguments))
+        }
+        """Records with arguments that no query could say, and the paths of those."""
+        self._meetings: dict[tuple[str, str, tuple[Link, ...]], tuple[frozenset[int], frozenset[int]]] = {}
+        self._searchables: dict[int, Searchable] = {}
+        self._sides: dict[tuple[str, str, tuple[Link, ...], bool], Side] = {}
 
-    def targets(self, tool: str, join: Join) -> Mapping[Key, list[int]]:
-        """Records of the target tool by the values that the join feeds."""
-        where = (tool, tuple(link.argument for link in join.links))
-        if where not in self._targets:
-            self._targets[where] = self._grouped(tool, lambda number: self.target_key(number, join))
-        return self._targets[where]
+    def searchable(self, number: int) -> Searchable:
+        """A record's result by value."""
+        if number not in self._searchables:
+            self._searchables[number] = Searchable(self.records[number].content)
+        return self._searchables[number]
 
-    def sources(self, tool: str, target: str, join: Join) -> Mapping[Key, list[int]]:
-        """Records of the source tool by the values that the join reads."""
-        where = (tool, target, join.links)
-        if where not in self._sources:
-            self._sources[where] = self._grouped(tool, lambda number: self.source_key(number, target, join))
-        return self._sources[where]
+    def targets(self, tool: str, join: Join) -> Side:
+        """The target tool's records by the values that the join feeds."""
+        return self._side(tool, tool, join, of_result=False)
 
-    def target_key(self, number: int, join: Join) -> Key | None:
-        record = self.records[number]
-        return self._key(record.name, record.arguments, join, of_result=False)
+    def sources(self, tool: str, target: str, join: Join) -> Side:
+        """The source tool's records by the values that the join reads, typed by the target's schema."""
+        return self._side(tool, target, join, of_result=True)
 
-    def source_key(self, number: int, target: str, join: Join) -> Key | None:
-        return self._key(target, self.records[number].content, join, of_result=True)
+    def meeting(self, source: str, target: str, join: Join) -> tuple[frozenset[int], frozenset[int]]:
+        """(records of the source, records of the target) that meet any record on the other side."""
+        where = (source, target, join.links)
+        if where not in self._meetings:
+            left, right = self.sources(source, target, join), self.targets(target, join)
+            both = left.records.keys() & right.records.keys()
+            self._meetings[where] = (
+                frozenset(number for number, key in left.keys.items() if key in both),
+                frozenset(number for number, key in right.keys.items() if key in both),
+            )
+        return self._meetings[where]
+
+    def _side(self, tool: str, target: str, join: Join, *, of_result: bool) -> Side:
+        where = (tool, target, join.links, of_result)
+        if where not in self._sides:
+            keys: dict[int, Key] = {}
+            for number in self.by_tool.get(tool, ()):
+                record = self.records[number]
+                key = self._key(target, record.content if of_result else record.arguments, join, of_result=of_result)
+                if key is not None:
+                    keys[number] = key
+            self._sides[where] = Side(keys, _grouped(keys))
+        return self._sides[where]
 
     def _key(self, target: str, value: Json, join: Join, *, of_result: bool) -> Key | None:
         key = []
@@ -92,13 +127,19 @@ class StoreIndex:
             key.append(comparable(found, schema_at(self.tools[target].parameters, link.argument)))
         return tuple(key)
 
-    def _grouped(self, tool: str, key_of: Callable[[int], Key | None]) -> dict[Key, list[int]]:
-        found: dict[Key, list[int]] = {}
-        for number in self.by_tool.get(tool, ()):
-            key = key_of(number)
-            if key is not None:
-                found.setdefault(key, []).append(number)
-        return found
+
+def _grouped(keys: Mapping[int, Key]) -> dict[Key, list[int]]:
+    found: dict[Key, list[int]] = {}
+    for number, key in keys.items():
+        found.setdefault(key, []).append(number)
+    return found
+
+
+def opaque_arguments(arguments: JsonObject) -> tuple[Path, ...]:
+    """Paths of texts that nobody would type into a query: tokens of dozens of letters."""
+    return tuple(
+        path for path, value in leaves(arguments) if type(value) is str and len(value) >= OPAQUE and " " not in value
+    )
 
 
 def schema_at(schema: JsonObject, path: Path) -> JsonObject:

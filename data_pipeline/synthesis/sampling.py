@@ -7,10 +7,10 @@ tries the next record.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from data_pipeline.synthesis.index import Join, StoreIndex, joins_of
+from data_pipeline.synthesis.index import Join, Key, StoreIndex, joins_of
 from data_pipeline.words import Workflow
 
 MOST_STEPS_BACK = 2000
@@ -30,35 +30,48 @@ class Prepared(NamedTuple):
         return all(self.candidates)
 
 
-def prepare(
-    workflow: Workflow, index: StoreIndex, usable: Callable[[int, int], bool] = lambda step, number: True
-) -> Prepared:
-    """The workflow over a store. usable: whether a step may draw a record at all, such as one of its split."""
+def prepare(workflow: Workflow, index: StoreIndex, usable: Callable[[int, int], bool] | None = None) -> Prepared:
+    """The workflow over a store. usable: whether a step may draw a record at all, such as one of its split; None:
+    any.
+    """
     joins = joins_of(workflow)
     candidates = [
-        {number for number in index.by_tool.get(tool, ()) if usable(step, number)}
+        {number for number in index.by_tool.get(tool, ()) if usable is None or usable(step, number)}
         for step, tool in enumerate(workflow.tools)
     ]
-    changed = True
-    while changed and all(candidates):
-        changed = False
-        for join in joins:
-            changed |= _semi_join(join, workflow, index, candidates)
+    waiting = list(joins)
+    while waiting and all(candidates):
+        join = waiting.pop(0)
+        before = len(candidates[join.source]), len(candidates[join.target])
+        _semi_join(join, workflow, index, candidates)
+        touched = {join.source} if len(candidates[join.source]) < before[0] else set()
+        touched |= {join.target} if len(candidates[join.target]) < before[1] else set()
+        waiting += [o for o in joins if o != join and o not in waiting and touched & {o.source, o.target}]
     order = _order(len(workflow.tools), joins, [len(found) for found in candidates])
     return Prepared(workflow, joins, order, tuple(map(frozenset, candidates)))
 
 
-def _semi_join(join: Join, workflow: Workflow, index: StoreIndex, candidates: list[set[int]]) -> bool:
-    """Keeps on both sides of a join the records that meet one on the other; whether any was dropped."""
-    target_name = workflow.tools[join.target]
-    sources = {n: index.source_key(n, target_name, join) for n in candidates[join.source]}
-    targets = {n: index.target_key(n, join) for n in candidates[join.target]}
-    both = set(sources.values()) & set(targets.values()) - {None}
-    left = {number for number, key in sources.items() if key in both}
-    right = {number for number, key in targets.items() if key in both}
-    changed = len(left) < len(sources) or len(right) < len(targets)
-    candidates[join.source], candidates[join.target] = left, right
-    return changed
+def _semi_join(join: Join, workflow: Workflow, index: StoreIndex, candidates: list[set[int]]) -> None:
+    """Keeps on both sides of a join the records that meet one on the other."""
+    source, target = workflow.tools[join.source], workflow.tools[join.target]
+    left, right = index.meeting(source, target, join)
+    candidates[join.source] &= left
+    candidates[join.target] &= right
+    if len(candidates[join.source]) < len(left):
+        given = index.sources(source, target, join).keys
+        _keep(candidates, join.target, index.targets(target, join).keys, {given[n] for n in candidates[join.source]})
+    if len(candidates[join.target]) < len(right):
+        taken = index.targets(target, join).keys
+        _keep(
+            candidates,
+            join.source,
+            index.sources(source, target, join).keys,
+            {taken[n] for n in candidates[join.target]},
+        )
+
+
+def _keep(candidates: list[set[int]], step: int, keys: Mapping[int, Key], wanted: set[Key]) -> None:
+    candidates[step] = {number for number in candidates[step] if keys[number] in wanted}
 
 
 def _order(steps: int, joins: tuple[Join, ...], sizes: list[int]) -> tuple[int, ...]:
@@ -108,47 +121,33 @@ def _fitting(prepared: Prepared, index: StoreIndex, step: int, chosen: dict[int,
     narrowed: set[int] | None = None
     for join in prepared.joins:
         if join.target == step and join.source in chosen:
-            key = index.source_key(chosen[join.source], tools[step], join)
-            meeting = index.targets(tools[step], join).get(key or (), ())
+            meeting = meeting_targets(tools, index, join, chosen[join.source])
         elif join.source == step and join.target in chosen:
-            key = index.target_key(chosen[join.target], join)
-            meeting = index.sources(tools[step], tools[join.target], join).get(key or (), ())
+            meeting = _meeting_sources(tools, index, join, chosen[join.target])
         else:
             continue
         narrowed = set(meeting) if narrowed is None else narrowed & set(meeting)
     return found if narrowed is None else found & narrowed
 
 
-def draw_unconstrained(workflow: Workflow, index: StoreIndex, rng: random.Random) -> tuple[int, ...] | None:
-    """The baseline: each step any record of its tool, whatever the others are."""
-    pools = [index.by_tool.get(tool, ()) for tool in workflow.tools]
-    return tuple(rng.choice(pool) for pool in pools) if all(pools) else None
+def meeting_targets(tools: Sequence[str], index: StoreIndex, join: Join, source: int) -> list[int]:
+    """Records of the join's target whose arguments are what a source's result holds."""
+    key = index.sources(tools[join.source], tools[join.target], join).keys.get(source)
+    return [] if key is None else index.targets(tools[join.target], join).records.get(key, [])
 
 
-def draw_forward(workflow: Workflow, index: StoreIndex, rng: random.Random) -> tuple[int, ...] | None:
-    """The released way, one attempt: independent steps at random, dependent ones looked up by what their parents
-    gave.
-    """
-    joins = joins_of(workflow)
-    chosen: list[int] = []
-    for step, tool in enumerate(workflow.tools):
-        pool: list[int] | None = None
-        for join in joins:
-            if join.target == step:
-                key = index.source_key(chosen[join.source], tool, join)
-                meeting = index.targets(tool, join).get(key or (), [])
-                pool = list(meeting) if pool is None else [number for number in pool if number in set(meeting)]
-        pool = list(index.by_tool.get(tool, ())) if pool is None else pool
-        if not pool:
-            return None
-        chosen.append(rng.choice(pool))
-    return tuple(chosen)
+def _meeting_sources(tools: Sequence[str], index: StoreIndex, join: Join, target: int) -> list[int]:
+    key = index.targets(tools[join.target], join).keys.get(target)
+    return [] if key is None else index.sources(tools[join.source], tools[join.target], join).records.get(key, [])
 
 
-def holds(workflow: Workflow, index: StoreIndex, chosen: tuple[int, ...]) -> bool:
+def holds(workflow: Workflow, index: StoreIndex, chosen: Sequence[int]) -> bool:
     """Whether every edge joins the records drawn, and none is drawn twice."""
+    tools = workflow.tools
+    if len(set(chosen)) < len(chosen):
+        return False
     for join in joins_of(workflow):
-        key = index.source_key(chosen[join.source], workflow.tools[join.target], join)
-        if key is None or key != index.target_key(chosen[join.target], join):
+        key = index.sources(tools[join.source], tools[join.target], join).keys.get(chosen[join.source])
+        if key is None or key != index.targets(tools[join.target], join).keys.get(chosen[join.target]):
             return False
-    return len(set(chosen)) == len(chosen)
+    return True

@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from data_pipeline.environment import Environment, replay
-from data_pipeline.paths import get_path, leaves, parse_path
+from data_pipeline.paths import Path, get_path, parse_path
 from data_pipeline.recoverable import is_recoverable, recoverability
 from data_pipeline.synthesis.grammar import narrates
 from data_pipeline.synthesis.index import StoreIndex
 from data_pipeline.synthesis.shapes import parents_of, shape_of
-from data_pipeline.words import Binding, Json, JsonObject, ReferenceStep, Task, Tool, ToolCall, Workflow
+from data_pipeline.words import Binding, Json, ReferenceStep, Task, Tool, ToolCall, Workflow
 
 LONGEST_ANSWER = 200
 """Characters of JSON: a longer last result is no answer that one would ask a policy to repeat."""
-OPAQUE = 24
-"""Characters without a space from which a text is a token that nobody would type into a query."""
 
 
 class Draft(NamedTuple):
@@ -69,14 +67,9 @@ def answer_of_result(content: Json) -> tuple[bool, Json]:
     return (True, content) if len(repr(content)) <= LONGEST_ANSWER else (False, None)
 
 
-def speakable(workflow: Workflow, step: int, arguments: JsonObject) -> bool:
-    """Whether a query could say every value of a call that no step finds: nobody types a token of dozens of letters."""
-    fed = [parse_path(edge.argument) for edge in workflow.edges if edge.target == step]
-    return all(
-        type(value) is not str or len(value) < OPAQUE or " " in value
-        for path, value in leaves(arguments)
-        if path not in fed
-    )
+def fed_arguments(workflow: Workflow, step: int) -> frozenset[Path]:
+    """Paths into a step's arguments that other steps feed."""
+    return frozenset(parse_path(edge.argument) for edge in workflow.edges if edge.target == step)
 
 
 def gives_away(task: Task) -> bool:

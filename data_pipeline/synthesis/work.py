@@ -19,7 +19,7 @@ from data_pipeline.synthesis.index import StoreIndex
 from data_pipeline.synthesis.sampling import Prepared, draw, prepare
 from data_pipeline.synthesis.shapes import Range, shape_of, skeleton
 from data_pipeline.synthesis.splits import Splits, allowed_records, held_out_tools, split_of_workflow
-from data_pipeline.synthesis.tasks import Draft, draft_of, refusal, speakable, task_of
+from data_pipeline.synthesis.tasks import Draft, draft_of, fed_arguments, refusal, task_of
 from data_pipeline.synthesis.uncalled import answered_task, asking_task
 from data_pipeline.synthesis.writers import Writer
 from data_pipeline.words import Task, Tool, Workflow
@@ -70,13 +70,15 @@ class Bench(NamedTuple):
 
     def prepare(self, workflow: Workflow, splits: Splits, split: str) -> Prepared:
         """The workflow over the records that a split may draw and a query can say."""
-        allowed, records = self.may_draw(splits, split), self.lookup.records
+        allowed, opaque = self.may_draw(splits, split), self.lookup.opaque
+        fed = [fed_arguments(workflow, step) for step in range(len(workflow.tools))]
 
         def usable(step: int, number: int) -> bool:
-            mine = allowed is None or number in allowed
-            return mine and speakable(workflow, step, records[number].arguments)
+            said = number not in opaque or all(path in fed[step] for path in opaque[number])
+            return said and (allowed is None or number in allowed)
 
-        return prepare(workflow, self.lookup, usable)
+        everything = allowed is None and not opaque
+        return prepare(workflow, self.lookup, None if everything else usable)
 
 
 def bench_of(store: ResponseStore, tools: dict[str, Tool], writer: Writer) -> Bench:

@@ -2,7 +2,7 @@
 
 from data_pipeline.workflows.explored import mine_records
 from data_pipeline.workflows.files import NamedWorkflow, read_workflows, write_workflows
-from data_pipeline.workflows.mine import EdgeType, Evidence, Mined, mine
+from data_pipeline.workflows.mine import EdgeType, Evidence, Mined, edge_types, mine
 from data_pipeline.workflows.traces import Trace, TraceStep, trace_of_rollout, trace_of_task
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "NamedWorkflow",
     "Trace",
     "TraceStep",
+    "edge_types",
     "mine",
     "mine_records",
     "read_workflows",

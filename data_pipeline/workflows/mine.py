@@ -13,7 +13,7 @@ The released miner takes every literal match.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from data_pipeline.paths import Path, path_text
+from data_pipeline.paths import Path, parse_path, path_text
 from data_pipeline.words import Edge, Workflow
 from data_pipeline.workflows.traces import Trace, TraceStep
 from data_pipeline.workflows.values import Searchable, argument_keys, argument_leaves, pattern
@@ -186,6 +186,17 @@ def _text(value: object) -> str:
 def edge_type(trace: Trace, match: Match) -> EdgeType:
     source, target = trace.steps[match.source], trace.steps[match.target]
     return EdgeType(source.name, pattern(match.path), target.name, pattern(match.argument))
+
+
+def edge_types(workflows: Iterable[Workflow]) -> dict[EdgeType, Evidence]:
+    """The kinds of edges that workflows have, with the number of workflows as their evidence, most frequent first."""
+    counts: dict[EdgeType, int] = {}
+    for workflow in workflows:
+        for edge in workflow.edges:
+            source, target = workflow.tools[edge.source], workflow.tools[edge.target]
+            kind = EdgeType(source, pattern(parse_path(edge.path)), target, pattern(parse_path(edge.argument)))
+            counts[kind] = counts.get(kind, 0) + 1
+    return _best_first({kind: Evidence(count, count, count, 0.0) for kind, count in counts.items()})
 
 
 def _results_by_tool(traces: Iterable[Trace]) -> dict[str, list[TraceStep]]:

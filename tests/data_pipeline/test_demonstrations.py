@@ -42,7 +42,7 @@ def test_a_reference_that_fails_is_named() -> None:
 
 
 def test_balanced_shows_every_tool_about_equally() -> None:
-    skewed = [item for item in MADE if len(item.tools) > 1] + [item for item in MADE if "shelf" in item.tools][:1]
+    skewed = [item for item in MADE if len(item.tools) > 1] + [item for item in MADE if "depot_shelf" in item.tools][:1]
     skewed += [item for item in MADE if item.tools == (NO_CALL,)][:2]
     plain = Counter(tool for item in skewed for tool in item.tools)
     even = Counter(tool for item in balanced(skewed, 600, seed=0) for tool in item.tools)

@@ -122,22 +122,36 @@ def test_held_out_queries_use_known_words_only() -> None:
 
 
 def test_training_has_many_wordings() -> None:
-    assert len(choices(SENTENCES, training=True)) >= 40
-    assert not set(choices(SENTENCES, training=True)) & set(choices(SENTENCES, training=False))
+    """Sentences times pairs of noun and connector, for every tool; what is held out is known by its words."""
+    sentences = choices(SENTENCES, training=True)
+    assert len(sentences) >= 40
+    assert not set(sentences) & set(choices(SENTENCES, training=False))
     for relation in RELATIONS:
-        forms = wording._PAIR if len(relation.takes) == 2 else (*wording._OPEN, *wording._CLOSE)
-        training = wording.wordings(relation, forms, training=True)
-        evaluation = wording.wordings(relation, forms, training=False)
-        assert len(training) >= 40
-        assert len(evaluation) >= 6
+        training = wording.wordings(relation, training=True)
+        evaluation = wording.wordings(relation, training=False)
+        assert len(training) * len(sentences) >= 800
+        assert len(evaluation) >= 4
         assert not set(training) & set(evaluation)
         assert {head for head, _ in training} == set(relation.heads)
-        assert {form for _, form in training} == set(forms)
+        assert {connector for _, connector in evaluation} < {connector for _, connector in training}
 
 
-def test_heads_name_one_tool_each_once_the_arguments_are_known() -> None:
-    named = Counter((head, tuple(relation.takes.values())) for relation in RELATIONS for head in relation.heads)
+def test_nouns_name_one_tool_and_no_kind() -> None:
+    """So that a query says by itself which tools it needs, and words for kinds stand before ids only."""
+    named = Counter(head for relation in RELATIONS for head in relation.heads)
     assert max(named.values()) == 1
+    assert not set(named) & set(WORLD.kinds)
+    for task in EVERY_TASK:
+        for kind in WORLD.kinds:
+            assert len(re.findall(rf"\b{kind}\b", task.query)) == len(
+                re.findall(rf"\b{kind} {IDS.pattern}", task.query)
+            )
+
+
+def test_every_kind_feeds_and_comes_from_several_tools() -> None:
+    for kind in WORLD.kinds:
+        assert sum(kind in relation.takes.values() for relation in RELATIONS) >= 4
+        assert sum(relation.gives == kind for relation in RELATIONS) >= 3
 
 
 @pytest.mark.parametrize("depth", [2, 3])
@@ -208,12 +222,12 @@ def test_wrong_arguments_become_typed_results() -> None:
     courier, depot = WORLD.pools["train"]["courier"][0], WORLD.pools["train"]["depot"][0]
     free = next(f"A0N{d}" for d in range(10) if f"A0N{d}" not in WORLD.places)
     attempts = [
-        ToolCall("courier_team", {"courier": courier}),
-        ToolCall("courier_team", {"courier": depot}),
-        ToolCall("courier_team", {"courier": free}),
-        ToolCall("courier_team", {"courier": "nobody"}),
-        ToolCall("courier_team", {}),
-        ToolCall("courier_team", {"courier": courier, "depot": depot}),
+        ToolCall("courier_base", {"courier": courier}),
+        ToolCall("courier_base", {"courier": depot}),
+        ToolCall("courier_base", {"courier": free}),
+        ToolCall("courier_base", {"courier": "nobody"}),
+        ToolCall("courier_base", {}),
+        ToolCall("courier_base", {"courier": courier, "depot": depot}),
         ToolCall("courier_income", {"courier": courier}),
     ]
     kinds = [step.result.kind for step in session.resolve(attempts)]
@@ -258,7 +272,7 @@ def test_episodes_are_short() -> None:
             assert len(chat.prompt(task, WORLD.tools)) <= 60
             assert len(chat.demonstration(task, WORLD.tools, rollout.turns).ids) <= 60 + 22 * task.calls
             assert all(len(tokenizer.encode(chat.result_text(step))) <= 8 for step in rollout.steps)
-    id_tokens = [len(tokenizer.encode(entity)) for entity in WORLD.pools["test"]["city"]]
+    id_tokens = [len(tokenizer.encode(entity)) for entity in WORLD.pools["test"]["depot"]]
     assert set(id_tokens) == {2}
 
 

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.formats import Recorded
+from data_pipeline.synthesis.baselines import Finder, draw_forward, draw_template
 from data_pipeline.synthesis.index import StoreIndex
-from data_pipeline.synthesis.sampling import draw, draw_forward, draw_unconstrained, holds, prepare
+from data_pipeline.synthesis.sampling import draw, holds, prepare
 from data_pipeline.words import Edge, Tool, Workflow
+from data_pipeline.workflows import EdgeType
 
 TOOLS = {
     name: Tool(name, "", {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "number"}}})
@@ -94,7 +96,7 @@ def test_what_a_step_may_not_use_is_not_drawn() -> None:
     assert {draw(prepared, index, random.Random(seed)) for seed in range(20)} == {(3,)}
 
 
-@pytest.mark.parametrize("baseline", [draw_unconstrained, draw_forward])
+@pytest.mark.parametrize("baseline", [draw_template, draw_forward])
 def test_baselines_draw_records_of_the_right_tools(baseline: object) -> None:
     found = [Recorded(name, {"x": n}, {"p": n}, True, None) for n in range(9) for name in "ab"]
     index = StoreIndex(found, TOOLS)
@@ -103,3 +105,21 @@ def test_baselines_draw_records_of_the_right_tools(baseline: object) -> None:
     assert all(tuple(index.records[n].name for n in chosen) == workflow.tools for chosen in drawn)
     share = sum(holds(workflow, index, chosen) for chosen in drawn) / len(drawn)
     assert share == 1.0 if baseline is draw_forward else 0.02 < share < 0.25
+
+
+def test_the_finder_sees_the_workflow_that_calls_happen_to_be() -> None:
+    found = [
+        Recorded("a", {"x": 7}, {"p": 1}, True, None),
+        Recorded("b", {"x": 1}, {"q": [2]}, True, None),
+        Recorded("c", {"y": 2.0, "x": 9}, {}, True, None),
+    ]
+    index = StoreIndex(found, TOOLS)
+    edges = [
+        EdgeType("a", ("p",), "b", ("x",)),
+        EdgeType("b", ("q", 0), "c", ("y",)),
+        EdgeType("a", ("p",), "c", ("x",)),
+    ]
+    workflow = Finder(edges, index).workflow((0, 1, 2))
+    assert workflow == Workflow(("a", "b", "c"), (Edge(0, "p", 1, "x"), Edge(1, "q[0]", 2, "y")))
+    assert holds(workflow, index, (0, 1, 2))
+    assert not Finder(edges, index).workflow((2, 1, 0)).edges
