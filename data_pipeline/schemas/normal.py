@@ -102,7 +102,12 @@ def canonical(arguments: JsonObject, tool: Tool | None = None) -> bytes:
 
     Without a tool nothing is typed by a schema.
     """
-    settled = normal(arguments, ANY if tool is None else form_of(tool.parameters))
+    return canonical_bytes(arguments, None if tool is None else form_of(tool.parameters))
+
+
+def canonical_bytes(value: Json, form: Form | None) -> bytes:
+    """The same for any value under a form."""
+    settled = normal(value, form)
     try:
         # Nearly always enough: `normal` has met every number, and refused those that this writer would turn into null.
         return orjson.dumps(settled, option=orjson.OPT_SORT_KEYS)

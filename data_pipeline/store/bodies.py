@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import zstandard
 
 from data_pipeline.formats.responses import Recorded
@@ -50,5 +51,6 @@ class Unpacker:
         self._decompressor = zstandard.ZstdDecompressor(dict_data=shared)
 
     def unpack(self, body: bytes) -> Recorded:
-        wide = body[:1] == WIDE
-        return decode_body(self._decompressor.decompress(body[1:] if wide else body), wide=wide)
+        if body[0] == WIDE[0]:
+            return decode_body(self._decompressor.decompress(body[1:]), wide=True)
+        return Recorded(*orjson.loads(self._decompressor.decompress(body)))

@@ -17,7 +17,7 @@ from data_pipeline.formats.rows import beside
 from data_pipeline.jsontext import JsonError
 from data_pipeline.store.bodies import SAMPLES, Packer, train_dictionary
 from data_pipeline.store.digests import ContentHash, hash_tools, record_size
-from data_pipeline.store.keys import note_context, record_key, settled_fields
+from data_pipeline.store.keys import Keys, note_context, settled_fields
 from data_pipeline.store.layout import (
     APPLICATION_ID,
     PAGE_SIZE,
@@ -104,8 +104,9 @@ def _stage(
     """Puts the records into the scratch database, one a key; returns how many were merged away."""
     staged.execute("CREATE TABLE staged (key BLOB PRIMARY KEY, place INTEGER, wide INTEGER, body BLOB) WITHOUT ROWID")
     merged = 0
+    keys = Keys(tools)
     for place, record in enumerate(records):
-        key, body, wide = _staged_row(record, tools)
+        key, body, wide = _staged_row(record, tools, keys)
         known = staged.execute("SELECT wide, body FROM staged WHERE key = ?", (key,)).fetchone()
         if known is None:
             staged.execute("INSERT INTO staged VALUES (?, ?, ?, ?)", (key, place, wide, body))
@@ -117,13 +118,13 @@ def _stage(
     return merged
 
 
-def _staged_row(record: Recorded, tools: Mapping[str, Tool]) -> tuple[bytes, bytes, bool]:
+def _staged_row(record: Recorded, tools: Mapping[str, Tool], keys: Keys) -> tuple[bytes, bytes, bool]:
     where = record.source or f"a record of {record.name}"
     if record.name not in tools:
         raise StoreError(f"{where}: the tool {record.name!r:.80} is not in the catalogue of tools")
     try:
         body, wide = encode_body(record)
-        return record_key(record.name, record.arguments, record.context, tools[record.name]), body, wide
+        return keys.of(record.name).key(record.arguments, record.context), body, wide
     except JsonError as error:
         raise StoreError(f"{where}: the record {error}") from None
 

@@ -12,7 +12,7 @@ import zstandard
 from data_pipeline.formats.responses import Recorded
 from data_pipeline.store.bodies import Unpacker
 from data_pipeline.store.build import stats_of
-from data_pipeline.store.keys import lookup_keys
+from data_pipeline.store.keys import Keys
 from data_pipeline.store.layout import Meta, check_head, connect_for_reading, damaged, read_meta
 from data_pipeline.store.protocol import Stats
 from data_pipeline.words.calls import ToolCall
@@ -37,6 +37,7 @@ class Store:
     def __init__(self, path: Path, meta: Meta) -> None:
         self.path = path
         self._meta = meta
+        self._keys = Keys(meta.tools, meta.fields)
         self._local = threading.local()
 
     @classmethod
@@ -70,8 +71,7 @@ class Store:
 
     def get(self, call: ToolCall, context: JsonObject | None = None) -> Recorded | None:
         """The record of a call, None if there is none. Raises `StoreError` if the file is damaged there."""
-        meta = self._meta
-        keys = lookup_keys(call.name, call.arguments, context, meta.tools.get(call.name), meta.fields)
+        keys = self._keys.of(call.name).lookups(call.arguments, context)
         reader = self._reader()
         try:
             for key in keys:
@@ -79,7 +79,7 @@ class Store:
                 if row is not None:
                     return reader.unpacker.unpack(row[0])
             return None
-        except (sqlite3.Error, zstandard.ZstdError, ValueError) as error:
+        except (sqlite3.Error, zstandard.ZstdError, ValueError, TypeError, IndexError) as error:
             raise damaged(self.path, error) from None
 
     def records(self) -> Iterator[Recorded]:
@@ -94,7 +94,7 @@ class Store:
         try:
             for key, body in reader.connection.execute(f"SELECT key, body FROM records ORDER BY {column}"):
                 yield key, reader.unpacker.unpack(body)
-        except (sqlite3.Error, zstandard.ZstdError, ValueError) as error:
+        except (sqlite3.Error, zstandard.ZstdError, ValueError, TypeError, IndexError) as error:
             raise damaged(self.path, error) from None
 
     def _reader(self) -> _Reader:

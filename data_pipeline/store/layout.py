@@ -4,7 +4,7 @@
     records  key BLOB (16 bytes), place INTEGER (order of the build), body BLOB
 
 A body is a zstd frame (with the store's dictionary, and a checksum) of the JSON list
-[name, arguments, context or null, ok, content, source]. A body whose first byte is 0 is plain zstd of JSON that holds
+[name, arguments, content, ok, context or null, source]. A body whose first byte is 0 is plain zstd of JSON that holds
 integers beyond 64 bits, which only the exact reader may read.
 """
 
@@ -26,7 +26,9 @@ from data_pipeline.words.tools import Tool
 
 FORMAT = 1
 APPLICATION_ID = 0x74706F72  # "tpor", in the file's head
-PAGE_SIZE = 8192
+PAGE_SIZE = 4096
+CACHE_KIB = 16 * 1024
+"""Pages that a reader keeps; the system's own cache holds the rest."""
 LEVEL = 12
 WIDE = b"\0"
 """First byte of a body with wide integers; zstd frames start with 0x28."""
@@ -125,12 +127,14 @@ def check_head(path: Path) -> None:
 def connect_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that takes no locks and never writes: the file is immutable once it has its name."""
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    return connection
 
 
 def encode_body(record: Recorded) -> tuple[bytes, bool]:
     """(JSON of a record's body, whether it holds integers beyond 64 bits). Raises `JsonError`."""
-    value = [record.name, record.arguments, record.context, record.ok, record.content, record.source]
+    value = list(record)
     text = write_json(value)
     try:
         orjson.dumps(value)
@@ -141,5 +145,4 @@ def encode_body(record: Recorded) -> tuple[bytes, bool]:
 
 def decode_body(text: bytes, *, wide: bool) -> Recorded:
     value: list[Any] = json.loads(text) if wide else orjson.loads(text)
-    name, arguments, context, ok, content, source = value
-    return Recorded(name, arguments, content, ok, context, source)
+    return Recorded(*value)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from data_pipeline.formats.responses import Recorded
 from data_pipeline.store.digests import ContentHash, hash_tools, record_size
-from data_pipeline.store.keys import context_fields, lookup_keys, record_key
+from data_pipeline.store.keys import Keys, context_fields
 from data_pipeline.store.protocol import Stats
 from data_pipeline.store.rules import Conflicts, settle
 from data_pipeline.words.calls import ToolCall
@@ -19,19 +19,19 @@ class MemoryStore:
         self._tools = dict(tools)
         self._records: dict[bytes, Recorded] = {}
         self._merged = 0
+        keys = Keys(self._tools)
         for record in records:
-            key = record_key(record.name, record.arguments, record.context, self._tools.get(record.name))
+            key = keys.of(record.name).key(record.arguments, record.context)
             known = self._records.get(key)
             if known is None:
                 self._records[key] = record
             else:
                 self._records[key] = settle(known, record, conflicts)
                 self._merged += 1
-        self._fields = context_fields(self._records.values())
+        self._keys = Keys(self._tools, context_fields(self._records.values()))
 
     def get(self, call: ToolCall, context: JsonObject | None = None) -> Recorded | None:
-        tool = self._tools.get(call.name)
-        for key in lookup_keys(call.name, call.arguments, context, tool, self._fields):
+        for key in self._keys.of(call.name).lookups(call.arguments, context):
             record = self._records.get(key)
             if record is not None:
                 return record

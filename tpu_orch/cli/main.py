@@ -25,6 +25,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("store", "record"): ("tpu_orch.cli.store_record", "real answers of an API or a server, into a store"),
     ("explore",): ("tpu_orch.cli.explore", "from a catalogue alone to a store, edges, workflows and a coverage report"),
     ("tools", "import"): ("tpu_orch.cli.tools_import", "a catalogue from OpenAPI, MCP, OpenAI or BFCL tools"),
+    ("tools", "mutate"): (
+        "tpu_orch.cli.tools_mutate",
+        "an evolved interface: renamed, retyped, split, ... with its store and tasks",
+    ),
     ("workflows", "mine"): ("tpu_orch.cli.workflows_mine", "which result feeds which argument, from recorded traces"),
     ("synth",): ("tpu_orch.cli.synth", "checked tasks of any depth from workflows and a store"),
     ("bench", "store"): ("tpu_orch.cli.bench_store", "size, build, lookups and memory of a store of 100,000 responses"),
