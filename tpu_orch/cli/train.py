@@ -68,7 +68,9 @@ def show(summary: JsonObject, config: RunConfig) -> None:
     """The result, on stdout."""
     console = Console(width=None if sys.stdout.isatty() else 100)
     stages = [(key, label) for key, label, _ in STAGES if key in summary["eval"]]
-    table = Table("calls", *(label for _, label in stages), title=f"{config.preset}: share of the evaluation tasks solved, greedy")
+    table = Table(
+        "calls", *(label for _, label in stages), title=f"{config.preset}: share of the evaluation tasks solved, greedy"
+    )
     depths = sorted(summary["eval"][stages[0][0]]["by_depth"], key=int)
     for depth in depths:
         table.add_row(depth, *(interval(summary["eval"][key], depth) for key, _ in stages))
