@@ -63,7 +63,8 @@ def slot_shardings(layout: Layout | None) -> Any:
     """Slots of shardings, one for every leaf; None on one device."""
     if layout is None:
         return None
-    return Slots(layout.cache, *[layout.rows] * (len(Slots._fields) - 1))
+    shardings: dict[str, Any] = dict.fromkeys(Slots._fields, layout.rows)
+    return Slots(**{**shardings, "cache": layout.cache})
 
 
 def admit(slots: Slots, new: Bool[Array, " B"], identity: UInt32[Array, "B 3"], budget: Int[Array, ""]) -> Slots:
