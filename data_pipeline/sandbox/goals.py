@@ -116,8 +116,9 @@ def _split(names: tuple[tuple[str, tuple[str, ...], str], ...], seed: int) -> fr
 
 
 def compositions(relations: Sequence[Relation], seed: int) -> Compositions:
-    names = tuple((r.name, tuple(r.takes.values()), r.gives if isinstance(r.gives, str) else "") for r in relations)
-    return Compositions(tuple(relations), _split(names, seed))
+    asked = tuple(relation for relation in relations if relation.asked)
+    names = tuple((r.name, tuple(r.takes.values()), r.gives if isinstance(r.gives, str) else "") for r in asked)
+    return Compositions(asked, _split(names, seed))
 
 
 class Drawer:

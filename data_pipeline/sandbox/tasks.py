@@ -12,7 +12,9 @@ from data_pipeline.errors import InputError
 from data_pipeline.sandbox import wording
 from data_pipeline.sandbox.goals import Drawer, Goal, Named, Value, calls_of, compositions, is_own, kind_of, named_in
 from data_pipeline.sandbox.ids import share_no_piece
+from data_pipeline.sandbox.relations import arguments_of
 from data_pipeline.sandbox.world import SPLITS, World
+from data_pipeline.synthesis.distractors import Distractors
 from data_pipeline.words import Binding, Json, ReferenceStep, Task
 
 ATTEMPTS = 200
@@ -26,9 +28,12 @@ class Solved(NamedTuple):
     steps: tuple[ReferenceStep, ...]
 
 
-def sandbox_tasks(world: World, split: str, depths: Sequence[int], per_depth: int, seed: int = 0) -> list[Task]:
+def sandbox_tasks(
+    world: World, split: str, depths: Sequence[int], per_depth: int, seed: int = 0, distractors: int | None = None
+) -> list[Task]:
     """`per_depth` tasks of each depth, in the order of `depths`.
 
+    distractors: tools offered beside the needed ones, those most like them; None: every tool of the world is offered.
     split: "train", or "dev" and "test" with entities, wordings and compositions (from depth 2 on) that no training
     task has. The first n tasks of a depth do not depend on how many are asked for. Raises InputError for an unknown
     split or a depth below 0.
@@ -37,10 +42,26 @@ def sandbox_tasks(world: World, split: str, depths: Sequence[int], per_depth: in
         raise InputError(f"split '{split}': the world has {', '.join(SPLITS)}")
     if any(depth < 0 for depth in depths) or per_depth < 0:
         raise InputError(f"depths {list(depths)}, per_depth {per_depth}: give whole numbers from 0 on")
-    return [task for depth in depths for task in _tasks_of_depth(world, split, depth, per_depth, seed)]
+    near = None if distractors is None else Distractors(world.tools)
+    offer = Offer(tuple(world.tools), near, distractors or 0)
+    return [task for depth in depths for task in _tasks_of_depth(world, split, depth, per_depth, seed, offer)]
 
 
-def _tasks_of_depth(world: World, split: str, depth: int, count: int, seed: int) -> list[Task]:
+class Offer(NamedTuple):
+    """Which tools a task offers: every one, or the needed ones and some that are like them."""
+
+    every: tuple[str, ...]
+    near: Distractors | None
+    distractors: int
+
+    def tools(self, goal: Value, name: str) -> tuple[str, ...]:
+        if self.near is None:
+            return self.every
+        needed = [call.relation.name for call in calls_of(goal)]
+        return self.near.offer(needed, self.distractors, random.Random(f"{name}/offered"))
+
+
+def _tasks_of_depth(world: World, split: str, depth: int, count: int, seed: int, offer: Offer) -> list[Task]:
     rng = random.Random(f"{world.seed}/{seed}/{split}/{depth}")
     parts = compositions(tuple(world.relations.values()), world.seed)
     drawer = Drawer(parts, training=split == "train", rng=rng)
@@ -50,8 +71,8 @@ def _tasks_of_depth(world: World, split: str, depth: int, count: int, seed: int)
         solved = _solve(world, split, goal, rng)
         if solved is not None:
             name = f"sandbox/{split}/{seed}/{depth}/{len(tasks)}"
-            task = _task(world, name, split, goal, solved, depth, rng)
-            tasks.setdefault(task.query, task)
+            task = _task(name, split, goal, solved, depth, rng)
+            tasks.setdefault(task.query, task._replace(tools=offer.tools(goal, name)))
     return list(tasks.values())
 
 
@@ -61,9 +82,19 @@ def _solve(world: World, split: str, goal: Value, rng: random.Random) -> Solved 
         entities = {name: rng.choice(world.pools[split][name.kind]) for name in named_in(goal)}
         solved = solve(world, goal, entities)
         ids = [value for value in solved.values.values() if isinstance(value, str)]
-        if len(set(ids)) == len(ids) and share_no_piece(ids):
+        if len(set(ids)) == len(ids) and share_no_piece(ids) and not _refused(world, solved.values):
             return solved
     return None
+
+
+def _refused(world: World, values: dict[Goal, Json]) -> bool:
+    """Whether some call of the goal would be answered with an error."""
+    return any(
+        world.refuses(goal.relation, values[part])
+        for goal in values
+        if isinstance(goal, Value)
+        for part in goal.arguments
+    )
 
 
 def solve(world: World, goal: Value, entities: dict[Named, str]) -> Solved:
@@ -72,7 +103,8 @@ def solve(world: World, goal: Value, entities: dict[Named, str]) -> Solved:
     numbers: dict[Goal, int] = {}
     steps: list[ReferenceStep] = []
     for call in calls_of(goal):
-        arguments = dict(zip(call.relation.takes, (values[part] for part in call.arguments), strict=True))
+        entities_here = [values[part] for part in call.arguments]
+        arguments = arguments_of(call.relation, entities_here)
         bindings = tuple(
             Binding(argument, numbers[part], part.relation.field)
             for argument, part in zip(call.relation.takes, call.arguments, strict=True)
@@ -81,11 +113,11 @@ def solve(world: World, goal: Value, entities: dict[Named, str]) -> Solved:
         depends_on = tuple(sorted({binding.step for binding in bindings}))
         numbers[call] = len(steps)
         steps.append(ReferenceStep(call.relation.name, arguments, depends_on, bindings))
-        values[call] = world.value(call.relation, list(arguments.values()))
+        values[call] = world.value(call.relation, entities_here)
     return Solved(values, tuple(steps))
 
 
-def _task(world: World, name: str, split: str, goal: Value, solved: Solved, depth: int, rng: random.Random) -> Task:
+def _task(name: str, split: str, goal: Value, solved: Solved, depth: int, rng: random.Random) -> Task:
     training = split == "train"
     text = words_of(goal, solved, training=training, rng=rng)
     query = wording.sentence(text, training=training, rng=rng)
@@ -100,7 +132,7 @@ def _task(world: World, name: str, split: str, goal: Value, solved: Solved, dept
     return Task(
         id=name,
         query=query,
-        tools=tuple(world.tools),
+        tools=(),
         reference=steps,
         answer=solved.values[goal],
         has_answer=True,

@@ -28,5 +28,4 @@ def training_texts(world: World, seed: int) -> Iterator[str]:
         yield task.query
         for step in task.reference:
             yield call_text(ToolCall(step.name, step.arguments))
-            relation = world.relations[step.name]
-            yield spaced_json({relation.field: world.value(relation, list(step.arguments.values()))})
+            yield spaced_json(world.functions[step.name](**step.arguments))

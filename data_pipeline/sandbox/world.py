@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from data_pipeline.backends import ToolError
 from data_pipeline.errors import InputError
+from data_pipeline.paths import get_path, parse_path
 from data_pipeline.sandbox.catalogue import RELATIONS
 from data_pipeline.sandbox.ids import CAPACITY, draw_ids
-from data_pipeline.sandbox.relations import Number, Relation, as_tool
+from data_pipeline.sandbox.relations import Choice, Number, Relation, as_tool, options_of, put
 from data_pipeline.words import Json, JsonObject, Tool
 
 SPLITS: tuple[str, ...] = ("train", "dev", "test")
@@ -56,28 +57,82 @@ class World:
         return {name: self._function(relation) for name, relation in self.relations.items()}
 
     def _function(self, relation: Relation) -> Callable[..., JsonObject]:
+        paths = [parse_path(argument) for argument in relation.takes]
+        options = {name: schema["default"] for name, schema in options_of(relation).items()}
+
         def function(**arguments: Any) -> JsonObject:
-            for name, kind in relation.takes.items():
-                place = self.places.get(arguments[name])
+            entities = [get_path(arguments, path) for path in paths]
+            for entity, kind in zip(entities, relation.takes.values(), strict=True):
+                place = self.places.get(entity)
                 if place is None or place.kind != kind:
-                    raise ToolError({"error": f"no such {kind}", "id": arguments[name]})
-            return {relation.field: self.value(relation, [arguments[name] for name in relation.takes])}
+                    raise ToolError({"error": f"no such {kind}", "id": entity})
+                if self.refuses(relation, entity):
+                    raise ToolError({"error": f"{kind} is archived", "id": entity})
+            chosen = {name: arguments.get(name, default) for name, default in options.items()}
+            return self._content(relation, entities, {k: v for k, v in chosen.items() if v != options[k]}, chosen)
 
         return function
 
+    def _content(
+        self, relation: Relation, entities: Sequence[str], changed: JsonObject, chosen: JsonObject
+    ) -> JsonObject:
+        """The result. changed: options other than their defaults; chosen: all of them."""
+        content: JsonObject = {}
+        wanted = {relation.field: relation.gives, **relation.beside}
+        words = [f"{name}={changed[name]}" for name in sorted(changed) if name != "per_page"]
+        for item in range(chosen.get("per_page", 1)):
+            salt = [*words, f"item {item}"] if item else words
+            for path, what in wanted.items():
+                found = parse_path(path)
+                if any(type(part) is int for part in found):
+                    found = tuple(item if type(part) is int else part for part in found)
+                put(content, found, self._drawn(relation, path, what, entities, salt))
+        return content | ({"page": chosen["page"], "pages": 5} if relation.pages else {})
+
+    def _drawn(
+        self, relation: Relation, path: str, what: str | Number | Choice, entities: Sequence[str], salt: Sequence[str]
+    ) -> Json:
+        if path == relation.field and not salt:
+            return self.value(relation, entities)
+        draw = self._draw(relation.name, path, *entities, *salt)
+        return self._pick(what, draw, self.places[entities[0]].split)
+
     def value(self, relation: Relation, entities: Sequence[str]) -> Json:
-        """The value of a relation for entities that exist."""
-        key = "/".join((str(self.seed), relation.name, *entities))
-        draw = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
-        if isinstance(relation.gives, Number):
-            return relation.gives.low + draw % (relation.gives.high - relation.gives.low + 1)
-        pool = self.pools[self.places[entities[0]].split][relation.gives]
+        """The value of a relation for entities that exist, with every option at its default."""
+        if relation.same_as:
+            found: Json = entities[0]
+            for name in relation.same_as:
+                found = self.value(self.relations[name], [found])
+            return found
+        return self._pick(relation.gives, self._draw(relation.name, *entities), self.places[entities[0]].split)
+
+    def refuses(self, relation: Relation, entity: str) -> bool:
+        """Whether the tool answers an entity with an error of its own; a shortcut refuses what the longer route
+        does.
+        """
+        if relation.same_as:
+            return self.refuses(self.relations[relation.same_as[0]], entity)
+        return relation.refuses > 0 and self._draw("refuses", relation.name, entity) % relation.refuses == 0
+
+    def _draw(self, *words: str) -> int:
+        key = "/".join((str(self.seed), *words))
+        return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+    def _pick(self, what: str | Number | Choice, draw: int, split: str) -> Json:
+        if isinstance(what, Number):
+            return what.low + draw % (what.high - what.low + 1)
+        pool = what if isinstance(what, tuple) else self.pools[split][what]
         return pool[draw % len(pool)]
 
 
-def make_world(seed: int = 0, entities: int = 1000, relations: Sequence[Relation] = RELATIONS) -> World:
-    """A world of `entities` of each kind. Raises InputError where the ids do not suffice or a region would be empty."""
+def make_world(seed: int = 0, entities: int | None = None, relations: Sequence[Relation] = RELATIONS) -> World:
+    """A world of `entities` of each kind (1000, or as many as the ids suffice for).
+
+    Raises InputError where the ids do not suffice or a region would be empty.
+    """
     kinds = sorted({kind for relation in relations for kind in relation.takes.values()})
+    if entities is None:
+        entities = min(1000, CAPACITY // len(kinds))
     if not 20 <= entities <= CAPACITY // len(kinds):
         raise InputError(f"entities {entities}: give 20 to {CAPACITY // len(kinds)} for {len(kinds)} kinds of entity")
     ids = draw_ids(entities * len(kinds), random.Random(f"{seed}/entities"))

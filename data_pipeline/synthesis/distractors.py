@@ -22,6 +22,7 @@ class Distractors:
             for word in sorted(words):
                 counts[word] = counts.get(word, 0) + 1
         self._weight = {word: 1 / count for word, count in counts.items()}
+        self._alike: dict[tuple[str, str], float] = {}
         self._near: dict[tuple[str, ...], list[str]] = {}
 
     def offer(self, needed: Sequence[str], count: int, rng: random.Random) -> tuple[str, ...]:
@@ -40,6 +41,11 @@ class Distractors:
         return self._near[names]
 
     def _likeness(self, a: str, b: str) -> float:
+        if (a, b) not in self._alike:
+            self._alike[a, b] = self._alike[b, a] = self._compared(a, b)
+        return self._alike[a, b]
+
+    def _compared(self, a: str, b: str) -> float:
         shared = sum(self._weight[word] for word in sorted(self._words[a] & self._words[b]))
         every = sum(self._weight[word] for word in sorted(self._words[a] | self._words[b]))
         return shared / every

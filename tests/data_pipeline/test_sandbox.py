@@ -16,10 +16,13 @@ from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
 from data_pipeline.formats import read_tasks, write_tasks
 from data_pipeline.parsing.hermes import answer_of
-from data_pipeline.paths import find_bound, parse_path
+from data_pipeline.paths import find_bound, get_path, parse_path
 from data_pipeline.sandbox import (
+    DOMAINS,
     RELATIONS,
     SPLITS,
+    WIDE_RELATIONS,
+    World,
     make_world,
     record_world,
     sandbox_tasks,
@@ -28,7 +31,7 @@ from data_pipeline.sandbox import (
 )
 from data_pipeline.sandbox.goals import compositions
 from data_pipeline.sandbox.ids import CAPACITY, ID_PATTERN, share_no_piece
-from data_pipeline.sandbox.relations import Number
+from data_pipeline.sandbox.relations import Number, arguments_of
 from data_pipeline.sandbox.wording import SENTENCES, choices
 from data_pipeline.schemas import problems
 from data_pipeline.store import Store
@@ -36,6 +39,7 @@ from data_pipeline.words import ResultKind, Task, Tool, ToolCall
 
 DEPTHS = range(7)
 WORLD = make_world(seed=0)
+WIDE = make_world(seed=0, relations=WIDE_RELATIONS)
 ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
 TASKS = {split: sandbox_tasks(WORLD, split, DEPTHS, 150) for split in SPLITS}
 EVERY_TASK = [task for tasks in TASKS.values() for task in tasks]
@@ -206,15 +210,20 @@ def test_the_same_seed_gives_the_same_bytes_under_any_hash_seed() -> None:
     assert outputs == {here}
 
 
-def test_results_fit_the_schemas() -> None:
-    for relation in RELATIONS:
-        tool = WORLD.tools[relation.name]
-        arguments = {name: WORLD.pools["dev"][kind][0] for name, kind in relation.takes.items()}
-        content = WORLD.functions[relation.name](**arguments)
+@pytest.mark.parametrize("world", [WORLD, WIDE], ids=["trade", "wide"])
+def test_results_fit_the_schemas(world: World) -> None:
+    for relation in world.relations.values():
+        tool = world.tools[relation.name]
+        entities = [
+            next(e for e in world.pools["dev"][k] if not world.refuses(relation, e)) for k in relation.takes.values()
+        ]
+        arguments = arguments_of(relation, entities)
+        content = world.functions[relation.name](**arguments)
+        assert get_path(content, parse_path(relation.field)) == world.value(relation, entities)
         assert not problems(tool, arguments)
         assert not problems(Tool("result", "", tool.returns), content)
         if isinstance(relation.gives, Number):
-            assert relation.gives.low <= content[relation.field] <= relation.gives.high
+            assert relation.gives.low <= get_path(content, parse_path(relation.field)) <= relation.gives.high
 
 
 def test_wrong_arguments_become_typed_results() -> None:
@@ -302,3 +311,108 @@ def test_every_tool_keeps_trained_compositions() -> None:
             fed = [inner.name for inner in parts.giving(kind)]
             held = {pair.inner for pair in parts.held_out if (pair.outer, pair.place) == (relation.name, place)}
             assert set(fed) - held
+
+
+def wide_environment() -> Environment:
+    return Environment(WIDE.tools, PythonBackend(WIDE.functions))
+
+
+def test_the_wide_world_has_what_real_catalogues_have() -> None:
+    """Forty tools and more in five domains and more; enums, options, nesting, lists in pages, ranges, errors, writes,
+    distractors.
+    """
+    tools = list(WIDE.tools.values())
+    assert len(DOMAINS) >= 5
+    assert len(tools) == sum(map(len, DOMAINS.values())) >= 40
+    assert len(WIDE.places) >= 15_000
+    properties = [schema for tool in tools for schema in tool.parameters["properties"].values()]
+    assert sum("enum" in schema for schema in properties) >= 4
+    assert sum("minimum" in schema for schema in properties) >= 4
+    assert sum(schema.get("type") == "object" for schema in properties) >= 4
+    assert sum("page" in tool.parameters["properties"] for tool in tools) >= 4
+    assert sum(tool.effects == "write" for tool in tools) >= 3
+    relations = WIDE_RELATIONS
+    assert sum(not relation.asked for relation in relations) >= 4
+    assert sum(relation.refuses > 0 for relation in relations) >= 4
+    assert sum(bool(relation.same_as) for relation in relations) >= 4
+    heads = Counter(head for relation in relations for head in relation.heads)
+    assert max(heads.values()) == 1
+    assert not {word for head in heads for word in head.split()} & set(WIDE.kinds)
+
+
+def test_wide_tasks_replay_and_leave_distractors_alone() -> None:
+    environment = wide_environment()
+    used: Counter[str] = Counter()
+    for split in ("train", "test"):
+        for task in sandbox_tasks(WIDE, split, DEPTHS, 60, distractors=5):
+            rollout = replay(task, environment)
+            assert all(step.result is not None and step.result.ok for step in rollout.steps), task.id
+            if task.reference:
+                assert len(task.tools) == len(set(task.workflow)) + 5
+                (last,) = [rollout.steps[-1].result.content]
+                assert get_path(last, parse_path(WIDE.relations[task.workflow[-1]].field)) == task.answer
+            assert set(task.workflow) <= set(task.tools)
+            used.update(task.workflow)
+    assert len(used) == sum(relation.asked for relation in WIDE_RELATIONS)
+    assert not {relation.name for relation in WIDE_RELATIONS if not relation.asked} & set(used)
+
+
+def test_a_shortcut_finds_what_the_longer_route_finds() -> None:
+    """Routes of unequal length: both plans reach the same answer through the environment."""
+    environment = wide_environment()
+    for relation in WIDE_RELATIONS:
+        if not relation.same_as:
+            continue
+        ((argument, kind),) = relation.takes.items()
+        entities = [e for e in WIDE.pools["train"][kind] if not WIDE.refuses(relation, e)][:20]
+        for entity in entities:
+            session = environment.session(EVERY_TASK[0]._replace(tools=tuple(WIDE.tools)))
+            (short,) = session.resolve([ToolCall(relation.name, {argument: entity})])
+            found = entity
+            for name in relation.same_as:
+                step = WIDE.relations[name]
+                (long,) = session.resolve([ToolCall(name, arguments_of(step, [found]))])
+                found = get_path(long.result.content, parse_path(step.field))
+            assert get_path(short.result.content, parse_path(relation.field)) == found
+
+
+def test_pages_options_refusals() -> None:
+    session = wide_environment().session(EVERY_TASK[0]._replace(tools=tuple(WIDE.tools)))
+    hotel, flight = WIDE.pools["test"]["hotel"][0], WIDE.pools["test"]["airport"][:2]
+    route = {"route": dict(zip(("origin", "target"), flight, strict=True))}
+    calls = [
+        ToolCall("list_hotel_guests", {"hotel": hotel}),
+        ToolCall("list_hotel_guests", {"hotel": hotel, "page": 1, "per_page": 4}),
+        ToolCall("list_hotel_guests", {"hotel": hotel, "page": 2}),
+        ToolCall("list_hotel_guests", {"hotel": hotel, "page": 9}),
+        ToolCall("search_connections", {**route, "cabin": "economy"}),
+        ToolCall("search_connections", {**route, "cabin": "first"}),
+        ToolCall("search_connections", {**route, "cabin": "garden"}),
+        ToolCall("search_connections", {"route": {"origin": flight[0]}}),
+    ]
+    first, four, second, far, plain, other, garden, half = [step.result for step in session.resolve(calls)]
+    assert len(first.content["guests"]) == 2
+    assert [guest["guest"] for guest in four.content["guests"]][:2] == [
+        guest["guest"] for guest in first.content["guests"]
+    ]
+    assert second.content["page"] == 2
+    assert second.content["guests"] != first.content["guests"]
+    assert plain.ok and other.ok
+    assert plain.content != other.content
+    assert {far.kind, garden.kind, half.kind} == {ResultKind.INVALID_ARGUMENTS}
+    archived = next(b for b in WIDE.pools["train"]["book"] if WIDE.refuses(WIDE.relations["book_sequel"], b))
+    (refused,) = session.resolve([ToolCall("book_sequel", {"book": archived})])
+    assert (refused.result.kind, refused.result.content) == (
+        ResultKind.ERROR,
+        {"error": "book is archived", "id": archived},
+    )
+
+
+def test_recording_draws_pairs(tmp_path: Path) -> None:
+    world = make_world(5, entities=20, relations=WIDE_RELATIONS)
+    stats = record_world(world, tmp_path / "wide.store", pairs=30)
+    assert stats.errors > 0
+    for relation in WIDE_RELATIONS:
+        assert (
+            stats.by_tool[relation.name] == 20 if len(relation.takes) == 1 else 20 <= stats.by_tool[relation.name] <= 30
+        )

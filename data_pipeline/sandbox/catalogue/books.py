@@ -1,0 +1,121 @@
+"""Books: titles, authors, branches of a library, readers."""
+
+from data_pipeline.sandbox.relations import Number, Relation
+
+_FORMAT = {"type": "string", "enum": ["print", "audio", "braille"], "default": "print"}
+
+BOOKS: tuple[Relation, ...] = (
+    Relation(
+        "book_author",
+        {"book": "book"},
+        "author",
+        "author",
+        ("writer", "novelist"),
+        "Who wrote a book.",
+        beside={"year": Number(1900, 2025)},
+    ),
+    Relation(
+        "book_sequel",
+        {"book": "book"},
+        "book",
+        "sequel",
+        ("sequel", "continuation"),
+        "The book that continues a book.",
+        refuses=20,
+    ),
+    Relation(
+        "book_branch",
+        {"book": "book"},
+        "branch",
+        "shelfmark.branch",
+        ("library", "holder"),
+        "The branch that holds a book.",
+        options={"format": _FORMAT},
+        beside={"shelfmark.row": Number(1, 99)},
+    ),
+    Relation(
+        "author_debut", {"author": "author"}, "book", "debut", ("debut", "firstling"), "The first book of an author."
+    ),
+    Relation(
+        "list_author_books",
+        {"author": "author"},
+        "book",
+        "books[0].book",
+        ("masterpiece", "opus"),
+        "The books of an author, most lent first.",
+        options={"format": _FORMAT},
+        beside={"books[0].loans": Number(0, 500)},
+    ),
+    Relation("author_mentor", {"author": "author"}, "author", "mentor", ("mentor", "teacher"), "Who taught an author."),
+    Relation(
+        "branch_librarian",
+        {"branch": "branch"},
+        "reader",
+        "librarian",
+        ("librarian", "curator"),
+        "The reader who runs a branch.",
+    ),
+    Relation(
+        "branch_partner",
+        {"branch": "branch"},
+        "branch",
+        "lender",
+        ("lender", "ally"),
+        "The branch that lends to a branch.",
+    ),
+    Relation(
+        "reader_loan",
+        {"reader": "reader"},
+        "book",
+        "loan.book",
+        ("loan", "borrowing"),
+        "The book that a reader has out.",
+        beside={"loan.days": Number(1, 28), "loan.state": ("due", "overdue", "renewed")},
+    ),
+    Relation(
+        "reader_branch",
+        {"reader": "reader"},
+        "branch",
+        "branch",
+        ("haunt", "hangout"),
+        "The branch that a reader visits.",
+    ),
+    # the author of the loan, in one call
+    Relation(
+        "reader_current_author",
+        {"reader": "reader"},
+        "author",
+        "author",
+        ("reading", "muse"),
+        "The author whom a reader is reading.",
+        same_as=("reader_loan", "book_author"),
+    ),
+    Relation(
+        "waiting_list",
+        {"request.book": "book", "request.branch": "branch"},
+        Number(0, 60),
+        "queue.length",
+        ("queue", "backlist"),
+        "How many readers wait for a book in a branch.",
+        beside={"queue.days": Number(0, 200)},
+    ),
+    Relation(
+        "renew_loan",
+        {"reader": "reader", "book": "book"},
+        Number(1, 28),
+        "days",
+        ("renewal", "extension"),
+        "Renews a loan; answers the days that are left.",
+        effects="write",
+        refuses=10,
+    ),
+    Relation(
+        "book_pages",
+        {"book": "book"},
+        Number(60, 999),
+        "pages",
+        ("length", "thickness"),
+        "The pages of a book.",
+        asked=False,
+    ),
+)
