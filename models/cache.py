@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from models.attention import KEY_CHUNK
+from models.cached_attention import KEY_CHUNK
 from models.config import ModelConfig
 
 

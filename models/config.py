@@ -87,6 +87,8 @@ class ModelConfig:
     """type of the stored weights"""
     remat: Literal["none", "dots", "block"] = "block"
     """what the backward pass computes again: nothing; all but the products with weights; every block from its input"""
+    query_block: int = 0
+    """queries of a row whose attention scores exist at one time in training (they are [B, N, this, T]); 0: all"""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "d_model", "layers", "heads", "kv_heads", "head_dim", "d_ff", "global_every"):

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from models.attention import KEY_CHUNK, Span, chunked_attention, dense_attention, dense_mask, softcap, windowed
+from models.attention import Tokens, self_attention, softcap
 from models.block import Weights, block, norm
 from models.cache import Cache, append
+from models.cached_attention import KEY_CHUNK, Span, chunked_attention
 from models.config import ModelConfig
 from models.parameters import initialise
 from models.rotary import Schedule, schedule
@@ -52,14 +53,15 @@ def hidden(
     segment_ids: Int[Array, "B T"] | None = None,
 ) -> Float[Array, "B T D"]:
     """The normed residual stream after the last block: what `logits` turns into scores, as a whole or in pieces."""
-    mask = dense_mask(segment_ids, ids.shape[1])
+    tokens = Tokens(jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape), positions, segment_ids)
 
     def layer(x: Array, scanned: tuple[Weights, Schedule]) -> tuple[Array, None]:
         weights, varying = scanned
 
         def attend(q: Array, k: Array, v: Array) -> tuple[Array, None]:
-            seen = windowed(mask, positions, varying.window) if config.window else mask
-            return dense_attention(q, k, v, seen, config.score_scale, config.attention_softcap), None
+            window = varying.window if config.window else None
+            scale, cap = config.score_scale, config.attention_softcap
+            return self_attention(q, k, v, tokens, window, scale, cap, config.query_block), None
 
         return block(config, weights, varying, x, positions, attend)
 

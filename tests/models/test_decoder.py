@@ -1,6 +1,8 @@
 """The decoder equals a naive one; feeding a cache in any pieces equals the whole sequence; segments do not see each other."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -8,10 +10,12 @@ import jax.numpy as jnp
 import naive_decoder
 import numpy as np
 import pytest
+from random_weights import random_params
 
 from models import cache as caches
 from models import config as configs
 from models import decoder
+from models.attention import SHARED
 from models.config import ModelConfig
 from models.errors import ConfigError
 
@@ -22,13 +26,10 @@ KINDS = {
 }
 
 
-def perturbed(config: ModelConfig, seed: int = 0) -> decoder.Params:
-    """Initial parameters plus noise, so that no norm is 1 and no bias 0."""
-    params = decoder.init(config, jax.random.key(seed))
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
-    noisy = [leaf + 0.2 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-    return jax.tree.unflatten(tree, noisy)
+@functools.cache
+def forward(config: ModelConfig) -> Callable[..., jax.Array]:
+    """Compiled once per configuration."""
+    return jax.jit(partial(decoder.forward, config))
 
 
 def some_ids(config: ModelConfig, rows: int, length: int, seed: int = 7) -> jax.Array:
@@ -42,11 +43,11 @@ def positions_of(ids: jax.Array) -> jax.Array:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_forward_equals_the_naive_decoder(kind: str) -> None:
     config = KINDS[kind]
-    params, ids = perturbed(config), some_ids(config, 2, 11)
+    params, ids = random_params(config), some_ids(config, 2, 11)
     # Two packed segments in row 0, positions starting anew; row 1 is one sequence that starts at position 5.
     segments = jnp.array([[1] * 4 + [2] * 7, [1] * 11])
     positions = jnp.array([[*range(4), *range(7)], [*range(5, 16)]])
-    ours = jax.jit(partial(decoder.forward, config))(params, ids, positions, segments)
+    ours = forward(config)(params, ids, positions, segments)
     for row in range(2):
         theirs = naive_decoder.forward(
             config, params, ids[row].tolist(), positions[row].tolist(), segments[row].tolist()
@@ -54,10 +55,10 @@ def test_forward_equals_the_naive_decoder(kind: str) -> None:
         np.testing.assert_allclose(ours[row], theirs, atol=2e-5, rtol=2e-5)
 
 
-@pytest.mark.parametrize("remat", ["none", "block"])
+@pytest.mark.parametrize("remat", ["none", "dots", "block"])
 def test_gradient_equals_a_finite_difference(remat: str) -> None:
     config = dataclasses.replace(configs.tiny(), remat=remat)
-    params, ids = perturbed(config), some_ids(config, 2, 9)
+    params, ids = random_params(config), some_ids(config, 2, 9)
 
     def loss(params: decoder.Params) -> jax.Array:
         return jnp.mean(jax.nn.log_softmax(decoder.forward(config, params, ids, positions_of(ids)))[..., 3])
@@ -71,12 +72,12 @@ def test_gradient_equals_a_finite_difference(remat: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("piece", [1, 8, 32])
+@pytest.mark.parametrize("piece", [1, 32])
 def test_feeding_the_cache_in_pieces_equals_the_whole_sequence(kind: str, piece: int) -> None:
     config = KINDS[kind]
-    params, length = perturbed(config), 70
+    params, length = random_params(config), 70
     ids = some_ids(config, 2, length)
-    whole = decoder.forward(config, params, ids, positions_of(ids))
+    whole = forward(config)(params, ids, positions_of(ids))
     cache = caches.init_cache(config, 2, 80)
     extend = jax.jit(partial(decoder.extend, config), donate_argnums=1)
     for start in range(0, length, piece):
@@ -89,16 +90,17 @@ def test_feeding_the_cache_in_pieces_equals_the_whole_sequence(kind: str, piece:
 
 def test_rows_grow_at_their_own_pace() -> None:
     config = configs.tiny()
-    params, ids = perturbed(config), some_ids(config, 3, 40)
-    whole = decoder.forward(config, params, ids, positions_of(ids))
+    params, ids = random_params(config), some_ids(config, 3, 40)
+    whole = forward(config)(params, ids, positions_of(ids))
     cache = caches.init_cache(config, 3, 64)
+    extend = jax.jit(partial(decoder.extend, config))
     done = np.zeros(3, int)
     for counts in ([8, 3, 0], [1, 8, 5], [0, 0, 8], [7, 2, 1]):
         fed = np.zeros((3, 8), np.int32)
         for row, count in enumerate(counts):
             fed[row, :count] = ids[row, done[row] : done[row] + count]
         before = cache
-        scores, cache = decoder.extend(config, params, cache, jnp.asarray(fed), jnp.array(counts))
+        scores, cache = extend(params, cache, jnp.asarray(fed), jnp.array(counts))
         done += counts
         for row, count in enumerate(counts):
             if count:
@@ -111,26 +113,53 @@ def test_rows_grow_at_their_own_pace() -> None:
 
 def test_a_segment_is_blind_to_the_others() -> None:
     config = configs.tiny()
-    params, ids = perturbed(config), some_ids(config, 1, 12)
+    params, ids = random_params(config), some_ids(config, 1, 12)
     segments, positions = jnp.array([[1] * 5 + [2] * 7]), jnp.array([[*range(5), *range(7)]])
-    packed = decoder.forward(config, params, ids, positions, segments)
-    alone = decoder.forward(config, params, ids[:, 5:], positions[:, 5:])
+    packed = forward(config)(params, ids, positions, segments)
+    alone = forward(config)(params, ids[:, 5:], positions[:, 5:])
     np.testing.assert_allclose(packed[:, 5:], alone, atol=1e-5)
-    other = decoder.forward(config, params, ids.at[0, 2].add(1), positions, segments)
+    other = forward(config)(params, ids.at[0, 2].add(1), positions, segments)
     np.testing.assert_array_equal(other[:, 5:], packed[:, 5:])
     assert not np.array_equal(other[:, 3:5], packed[:, 3:5])
 
 
 def test_bfloat16_compute_keeps_float32_weights_and_logits() -> None:
     config = dataclasses.replace(configs.tiny(), dtype="bfloat16")
-    params, ids = decoder.init(config, jax.random.key(0)), some_ids(config, 2, 16)
+    params, ids = random_params(config), some_ids(config, 2, 16)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {"float32"}
-    exact = decoder.forward(dataclasses.replace(config, dtype="float32"), params, ids, positions_of(ids))
-    rough = decoder.forward(config, params, ids, positions_of(ids))
+    exact = forward(dataclasses.replace(config, dtype="float32"))(params, ids, positions_of(ids))
+    rough = forward(config)(params, ids, positions_of(ids))
     assert rough.dtype == jnp.float32
     np.testing.assert_allclose(rough, exact, atol=0.1)
     assert not np.array_equal(rough, exact)
     assert caches.init_cache(config, 2, 8).k.dtype == jnp.bfloat16
+
+
+def test_attention_in_blocks_of_queries_equals_all_at_once() -> None:
+    config = dataclasses.replace(configs.tiny(), window=5, global_every=2)
+    params, ids = random_params(config), some_ids(config, 2, 22)
+    segments = jnp.array([[1] * 9 + [2] * 13, [SHARED] * 6 + [SHARED + 1] * 8 + [SHARED + 2] * 8])
+    positions = jnp.array([[*range(9), *range(13)], [*range(6), *range(6, 14), *range(6, 14)]])
+
+    def loss(params: decoder.Params, block: int) -> jax.Array:
+        cut = dataclasses.replace(config, query_block=block)
+        return jnp.mean(jax.nn.log_softmax(decoder.forward(cut, params, ids, positions, segments))[..., 5])
+
+    whole = jax.jit(jax.value_and_grad(loss), static_argnums=1)(params, 0)
+    pieces = jax.jit(jax.value_and_grad(loss), static_argnums=1)(params, 8)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), pieces, whole)
+
+
+def test_continuations_see_their_shared_prompt_and_not_each_other() -> None:
+    config = configs.tiny()
+    params, ids = random_params(config), some_ids(config, 1, 14)
+    segments = jnp.array([[SHARED] * 4 + [SHARED + 1] * 5 + [SHARED + 2] * 5])
+    positions = jnp.array([[*range(4), *range(4, 9), *range(4, 9)]])
+    packed = forward(config)(params, ids, positions, segments)
+    for start in (4, 9):
+        part = jnp.concatenate([ids[:, :4], ids[:, start : start + 5]], axis=1)
+        alone = forward(config)(params, part, positions_of(part))
+        np.testing.assert_allclose(packed[:, start : start + 5], alone[:, 4:], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
+from random_weights import random_params
 
 from models import config as configs
 from models import decoder
@@ -22,7 +23,7 @@ from models.sharding import make_mesh, table_shardings
 
 CONFIG = dataclasses.replace(configs.tiny(), qkv_bias=True)
 LORA = LoraConfig(rank=3, alpha=6.0)
-PARAMS = decoder.init(CONFIG, jax.random.key(0))
+PARAMS = random_params(CONFIG)
 IDS = jax.random.randint(jax.random.key(1), (2, 9), 0, CONFIG.vocab_size)
 POSITIONS = jnp.broadcast_to(jnp.arange(9), IDS.shape)
 forward = jax.jit(partial(decoder.forward, CONFIG))

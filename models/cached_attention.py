@@ -1,0 +1,80 @@
+"""Grouped-query attention over the filled part of a cache, in fixed chunks of keys.
+
+An online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867) in float32: a chunk in which a row sees no key changes nothing
+of that row, not one bit, so the chunks read may follow the longest row without the others noticing.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from models.attention import MASKED, softcap
+
+KEY_CHUNK = 64
+"""keys read at a time"""
+
+
+class Softmax(NamedTuple):
+    """A softmax-weighted sum in the making: the highest score, the sum of exp(score - highest), the weighted values."""
+
+    highest: Float[Array, "R K G T"]
+    total: Float[Array, "R K G T"]
+    values: Float[Array, "R K G T H"]
+
+
+def absorb(
+    state: Softmax,
+    q: Float[Array, "R T K G H"],
+    k: Float[Array, "R C K H"],
+    v: Float[Array, "R C K H"],
+    seen: Bool[Array, "R T C"],
+    cap: float,
+) -> Softmax:
+    """The state after one more chunk of keys; rows that see none of them keep theirs bit for bit once they have seen any."""
+    scores = jnp.einsum("rtkgh,rckh->rkgtc", q, k, preferred_element_type=jnp.float32)
+    scores = jnp.where(seen[:, None, None], softcap(scores, cap), MASKED)
+    highest = jnp.maximum(state.highest, jnp.max(scores, axis=-1))
+    fade = jnp.exp(state.highest - highest)
+    weights = jnp.exp(scores - highest[..., None])
+    added = jnp.einsum("rkgtc,rckh->rkgth", weights.astype(v.dtype), v, preferred_element_type=jnp.float32)
+    return Softmax(highest, state.total * fade + jnp.sum(weights, axis=-1), state.values * fade[..., None] + added)
+
+
+class Span(NamedTuple):
+    """The slots that any row may see, as arrays: one program serves every length."""
+
+    start: Int[Array, ""]
+    end: Int[Array, ""]
+    window: Int[Array, ""]
+    """slots that a query sees, its own included"""
+
+
+def chunked_attention(
+    q: Float[Array, "R T N H"],
+    read: Callable[[Array], tuple[Array, Array]],
+    span: Span,
+    positions: Int[Array, "R T"],
+    kv_heads: int,
+    scale: float,
+    cap: float = 0.0,
+) -> Float[Array, "R T N H"]:
+    """Attention over the chunks of a cache that a span touches, each query seeing its window up to its own position.
+
+    read(i) gives keys and values [R, C, K, H] of slots i*C..(i+1)*C.
+    """
+    rows, length, heads, size = q.shape
+    grouped = (q * scale).reshape(rows, length, kv_heads, -1, size)
+    shape = (rows, kv_heads, heads // kv_heads, length)
+
+    def body(chunk: Array, state: Softmax) -> Softmax:
+        slots = chunk * KEY_CHUNK + jnp.arange(KEY_CHUNK)
+        back = positions[:, :, None] - slots
+        return absorb(state, grouped, *read(chunk), (back >= 0) & (back < span.window), cap)
+
+    start = Softmax(jnp.full(shape, MASKED), jnp.zeros(shape), jnp.zeros((*shape, size)))
+    state = jax.lax.fori_loop(span.start // KEY_CHUNK, -(-span.end // KEY_CHUNK), body, start)
+    out = state.values / jnp.maximum(state.total, 1.0)[..., None]
+    return jnp.moveaxis(out, 3, 1).reshape(q.shape).astype(q.dtype)
