@@ -17,6 +17,7 @@ from data_pipeline.catalogues.entries import (
     Secret,
     http_row,
 )
+from data_pipeline.catalogues.flat import unflattened
 from data_pipeline.catalogues.openapi import openapi_catalogue, yaml_safe
 from data_pipeline.errors import InputError
 from data_pipeline.formats.errors import FormatError
@@ -75,8 +76,8 @@ def _name_of(item: Json) -> str:
 def _plain(item: JsonObject) -> JsonObject:
     """An item of a list in the interchange form: OpenAI's wrapper with or without `type`, MCP's and Anthropic's names."""
     if type(item.get("function")) is dict:
-        return item["function"]
-    renamed = dict(item)
+        return unflattened(item["function"])
+    renamed = dict(unflattened(item))
     for theirs in ("inputSchema", "input_schema"):
         if theirs in renamed and "parameters" not in renamed:
             renamed["parameters"] = renamed.pop(theirs)

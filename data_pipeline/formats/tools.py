@@ -11,6 +11,18 @@ from data_pipeline.schemas.wellformed import schema_faults
 from data_pipeline.words.json import JsonObject
 from data_pipeline.words.tools import Tool
 
+OBJECT_WORDS = (
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "$ref",
+    "description",
+)
+"""A schema of arguments has one of these; what has none maps names to values without a schema around them."""
 RETURNS_KEYS = ("returns", "response", "outputSchema")
 """Where catalogues put the schema of the result: ours and DepthBench's, BFCL's, MCP's."""
 
@@ -44,6 +56,8 @@ def tool_from_json(item: JsonObject, path: str = "tools", prefix: str = "") -> T
         raise FormatError("is empty", path, field=f"{prefix}name")
     fields = Fields(item, path, None, f"{prefix}({name:.80}).")
     parameters = mend_dialect(fields.take("parameters", dict, {}))
+    if parameters and not any(word in parameters for word in OBJECT_WORDS):
+        raise fields.error("is no JSON Schema of an object; `tpu-orch tools import` knows other forms", "parameters")
     parameters.setdefault("type", "object")
     if parameters["type"] != "object":
         raise fields.error("the schema of the arguments must have type object", "parameters.type")

@@ -10,6 +10,7 @@ import tyro
 
 from data_pipeline.formats import Recorded, iter_responses, read_tasks, read_tools
 from data_pipeline.store import Conflicts, alias_records, build_store
+from data_pipeline.store.released import SUFFIXES, iter_released_cache
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Args:
     """Catalogue of the tools; their schemas decide which arguments are the same."""
 
     responses: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RESPONSES.jsonl ...")]
-    """Recorded responses, one or more files, in the order in which they count for --conflicts."""
+    """Recorded responses, one or more files, in the order in which they count for --conflicts. A .pkl or .json is read as
+    ToolOrchestrationReward's cache (for which --conflicts last is right); a pickle may hold plain data only."""
 
     out: Annotated[Path, tyro.conf.arg(metavar="STORE")]
     """Where the store is written."""
@@ -39,7 +41,7 @@ class Args:
 
 def run(args: Args) -> int:
     tools = read_tools(args.tools)
-    records: Iterator[Recorded] = (record for path in args.responses for record in iter_responses(path))
+    records: Iterator[Recorded] = (record for path in args.responses for record in read_records(path))
     if args.tasks is not None:
         listed = list(records)
         aliases = alias_records(read_tasks(args.tasks), listed, tools)
@@ -53,3 +55,8 @@ def run(args: Args) -> int:
         f"{args.out}: {stats.records} records, {stats.file_bytes} bytes ({share:.0%} of the JSON), {stats.content_hash}"
     )
     return 0
+
+
+def read_records(path: Path) -> Iterator[Recorded]:
+    """The records of a file in any form that is known by its name."""
+    return iter_released_cache(path) if path.suffix in (*SUFFIXES, ".json") else iter_responses(path)

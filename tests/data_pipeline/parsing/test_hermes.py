@@ -154,10 +154,10 @@ def test_a_megabyte_of_hostile_text_is_read_in_linear_time(name: str) -> None:
     def seconds(text: str) -> float:
         best = 9.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             parse_message(text)
             answer_of(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     # quadratic would be minutes; the worst of these takes a fraction of a second
