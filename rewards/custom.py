@@ -9,6 +9,7 @@ of those components instead, and the reward is their weighted mean.
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from data_pipeline.errors import InputError
 from data_pipeline.words import Rollout, Task, Tool
 from rewards.reward import Reward
-from rewards.verdicts import CallVerdict, Unscorable, Verdict, kind_of
+from rewards.verdicts import Unscorable, Verdict, plain_calls
 
 WHOLE = "reward"
 """The one component of a function that returns a number."""
@@ -52,10 +53,7 @@ def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Too
         for component, value in values.items():
             if not isinstance(value, int | float | np.number) or not 0 <= value <= 1 or math.isnan(value):
                 raise Unscorable(f"{name} returned {value!r:.40} for {component}; expected a number in [0, 1]")
-        calls = tuple(
-            CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps
-        )
-        return Verdict([float(value) for value in values.values()], calls)
+        return Verdict([float(value) for value in values.values()], partial(plain_calls, rollout))
 
     def batch(rows: Sequence[Sequence[float]]) -> np.ndarray:
         return np.array(rows, np.float64)

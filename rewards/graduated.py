@@ -89,13 +89,16 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         sound=sound,
         answer=answer is not None and answer.right,
     )
-    step_of = {call: s for s, call in enumerate(pairs) if call is not None}
-    calls = tuple(
-        _verdict(number, attempt, step_of.get(number), steps, likenesses, sound, accepted[number])
-        for number, attempt in enumerate(attempts)
-    )
+
+    def explain() -> tuple[CallVerdict, ...]:
+        step_of = {call: s for s, call in enumerate(pairs) if call is not None}
+        return tuple(
+            _verdict(number, attempt, step_of.get(number), steps, likenesses, sound, accepted[number])
+            for number, attempt in enumerate(attempts)
+        )
+
     unmet = tuple(f"step {s} ({step.name}) has no call" for s, step in enumerate(steps) if pairs[s] is None)
-    return Verdict(row, calls, unmet + (answer.why if answer else ()))
+    return Verdict(row, explain, unmet + (answer.why if answer else ()))
 
 
 def batch(rows: Sequence[Row], steps: int | None = None) -> Features:

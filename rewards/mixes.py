@@ -18,9 +18,12 @@ def mix(parts: Sequence[tuple[Reward, float]]) -> Reward:
 
     def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         verdicts = [reward.judge(rollout, task, tools) for reward in rewards]
-        calls = tuple(_joined(rewards, some) for some in zip(*(verdict.calls for verdict in verdicts), strict=True))
+
+        def explain() -> tuple[CallVerdict, ...]:
+            return tuple(_joined(rewards, some) for some in zip(*(verdict.calls for verdict in verdicts), strict=True))
+
         why = tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.why))
-        return Verdict(tuple(verdict.features for verdict in verdicts), calls, why)
+        return Verdict(tuple(verdict.features for verdict in verdicts), explain, why)
 
     def batch(rows: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(reward.batch([row[n] for row in rows]) for n, reward in enumerate(rewards))

@@ -4,6 +4,7 @@ The answer is judged as `tier` judges it, so that the two differ in density alon
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from data_pipeline.words import Rollout, Task, Tool
 from rewards.answers import judge_answer
-from rewards.verdicts import CallVerdict, Verdict, kind_of
+from rewards.verdicts import Verdict, plain_calls
 
 WEIGHTS = {"format": 0.1, "answer": 0.9}
 
@@ -36,9 +37,8 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
     """Looks at the format and the answer only."""
     answer = judge_answer(rollout, task, tools)
     parses = bool(rollout.turns) and all(turn.parses for turn in rollout.turns)
-    calls = tuple(CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps)
     why = () if parses else ("the text does not parse as calls",)
-    return Verdict(Row(parses, answer.right), calls, why + answer.why)
+    return Verdict(Row(parses, answer.right), partial(plain_calls, rollout), why + answer.why)
 
 
 def batch(rows: Sequence[Row]) -> Features:

@@ -38,11 +38,19 @@ class Score(NamedTuple):
     group_index: int
     reward: float
     components: Mapping[str, float]
-    calls: tuple[CallVerdict, ...]
-    why: tuple[str, ...] = ()
-    """What was not right about the rollout as a whole."""
+    verdict: Verdict
     error: str | None = None
     """Why the rollout could not be scored; its reward is then the lowest one."""
+
+    @property
+    def calls(self) -> tuple[CallVerdict, ...]:
+        """The verdict on each attempt at a call, in order."""
+        return self.verdict.calls
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """What was not right about the rollout as a whole."""
+        return self.verdict.why
 
     def row(self, place: int) -> JsonObject:
         """The interchange form; `place` is the rollout's line, from 0."""
@@ -154,8 +162,7 @@ def total(
             rollout.group_index,
             value,
             dict(zip(names, values, strict=True)),
-            verdict.calls,
-            verdict.why,
+            verdict,
         )
         for rollout, verdict, value, values in zip(rollouts, verdicts, totals.tolist(), parts.tolist(), strict=True)
     ]

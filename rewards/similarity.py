@@ -19,6 +19,7 @@ from data_pipeline.schemas.normal import ANY, Form, form_of, normal, same
 from data_pipeline.schemas.types import type_compatible
 from data_pipeline.words import Json, JsonObject, ReferenceStep, Resolved, Task, Tool
 from rewards.references import find_references, reference_to
+from rewards.remembered import Remembered
 from rewards.verdicts import shown
 
 
@@ -75,7 +76,11 @@ class Likeness(NamedTuple):
 
 
 def prepare(task: Task, tools: Mapping[str, Tool]) -> tuple[Step, ...]:
-    """The steps of a task's reference. Raises `InputError` where a binding's path is none."""
+    """The steps of a task's reference, remembered. Raises `InputError` where a binding's path is none."""
+    return _PREPARED(task, tools)
+
+
+def _prepare(task: Task, tools: Mapping[str, Tool]) -> tuple[Step, ...]:
     steps: list[Step] = []
     groups: dict[tuple[str, bytes], int] = {}
     for number, step in enumerate(task.reference):
@@ -88,6 +93,9 @@ def prepare(task: Task, tools: Mapping[str, Tool]) -> tuple[Step, ...]:
             raise InputError(f"task {task.id}, step {number}, bindings: {error}") from None
         steps.append(Step(step.name, expected, step.depends_on, group, form))
     return tuple(steps)
+
+
+_PREPARED = Remembered(_prepare)
 
 
 def compare(attempts: Sequence[Resolved], steps: Sequence[Step]) -> list[dict[int, Likeness]]:

@@ -90,23 +90,26 @@ def judge(
     """Checks every call against the tools offered and the results that came back; `progress` fills its component."""
     attempts = rollout.steps
     forgiven = _forgiven(attempts) if task.mode == "multi_turn" else None
-    calls = tuple(_judge_call(number, attempts, task, tools, number == forgiven) for number in range(len(attempts)))
+    checks = [_check(number, attempts, task, tools, number == forgiven) for number in range(len(attempts))]
     answer = judge_answer(rollout, task, tools)
-    missed = [verdict.result == ResultKind.MISS for verdict in calls]
     row = Row(
         parses=bool(rollout.turns) and all(turn.parses for turn in rollout.turns),
         needs_calls=needed_calls(task) > 0,
-        offered=[verdict.levels["name"] == 1.0 for verdict in calls],
-        param=[int(verdict.levels["param mismatches"]) for verdict in calls],
-        dtype=[int(verdict.levels["dtype mismatches"]) for verdict in calls],
-        executed=[verdict.levels["exec"] == 1.0 for verdict in calls],
-        counted=[not miss or on_miss == "zero" for miss in missed],
+        offered=[check.offered for check in checks],
+        param=[check.param for check in checks],
+        dtype=[check.dtype for check in checks],
+        executed=[check.executed for check in checks],
+        counted=[on_miss == "zero" or not check.missed for check in checks],
         fits=answer.fits,
         answer=answer.right,
         progress=progress(rollout, task, tools) if progress else 0.0,
     )
+
+    def explain() -> tuple[CallVerdict, ...]:
+        return tuple(map(_verdict, attempts, checks))
+
     why = () if row.parses else ("the text does not parse as calls",)
-    return Verdict(row, calls, why + answer.why)
+    return Verdict(row, explain, why + answer.why)
 
 
 def batch(rows: Sequence[Row], calls: int | None = None) -> Features:
@@ -151,26 +154,41 @@ def components(features: Features) -> Components:
     )
 
 
-def _judge_call(
-    number: int, attempts: Sequence[Resolved], task: Task, tools: Mapping[str, Tool], forgiven: bool
-) -> CallVerdict:
+class _Check(NamedTuple):
+    """One call against the tools offered and its result."""
+
+    offered: bool
+    param: int
+    dtype: int
+    executed: bool
+    missed: bool
+    why: list[str]
+
+
+def _check(number: int, attempts: Sequence[Resolved], task: Task, tools: Mapping[str, Tool], forgiven: bool) -> _Check:
     attempt = attempts[number]
     if isinstance(attempt.attempt, Malformed):
-        levels = {"name": 0.0, "param mismatches": 0.0, "dtype mismatches": 0.0, "exec": 0.0}
-        return CallVerdict(None, None, kind_of(attempt), levels, (attempt.attempt.reason,))
+        return _Check(False, 0, 0, False, False, [attempt.attempt.reason])
     name = attempt.attempt.name
     tool = tools.get(name) if name in task.tools else None
-    param, dtype, why = _mismatches(number, attempts, tool) if tool else (0, 0, [f"{name} is not offered"])
+    if tool is None:
+        return _Check(False, 0, 0, False, False, [f"{name} is not offered"])
+    param, dtype, why = _mismatches(number, attempts, tool)
     executed = forgiven or _executed(attempt, task)
-    if not executed and tool is not None:
+    if not executed:
         why.append(f"the result is {kind_of(attempt) or 'missing'}")
+    missed = attempt.result is not None and attempt.result.kind is ResultKind.MISS
+    return _Check(True, param, dtype, executed, missed, why)
+
+
+def _verdict(attempt: Resolved, check: _Check) -> CallVerdict:
     levels = {
-        "name": float(tool is not None),
-        "param mismatches": float(param),
-        "dtype mismatches": float(dtype),
-        "exec": float(executed),
+        "name": float(check.offered),
+        "param mismatches": float(check.param),
+        "dtype mismatches": float(check.dtype),
+        "exec": float(check.executed),
     }
-    return CallVerdict(name, None, kind_of(attempt), levels, tuple(why))
+    return CallVerdict(attempt.call.name if attempt.call else None, None, kind_of(attempt), levels, tuple(check.why))
 
 
 def _mismatches(number: int, attempts: Sequence[Resolved], tool: Tool) -> tuple[int, int, list[str]]:

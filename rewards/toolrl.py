@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_pipeline.words import Rollout, Task, Tool
+from data_pipeline.words import Resolved, Rollout, Task, Tool
 from rewards.released.toolrl import HIGH, LOW, WEIGHTS, jaccard
 from rewards.similarity import Likeness, Step, compare, faults, prepare
 from rewards.verdicts import CallVerdict, Verdict, kind_of
@@ -46,7 +46,8 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
     attempts, steps = rollout.steps, prepare(task, tools)
     likenesses = compare(attempts, steps)
     names = [attempt.call.name if attempt.call else None for attempt in attempts]
-    reached, step_of = jaccard([step.name for step in steps], names), {}
+    reached = jaccard([step.name for step in steps], names)
+    step_of: dict[int, int] = {}
     for number, step in enumerate(steps):
         left = [call for call, found in enumerate(likenesses) if number in found and call not in step_of]
         worth = {call: _worth(step, likenesses[call][number]) for call in left}
@@ -55,17 +56,29 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
             step_of[best] = number
             reached += worth[best]
     most = 1.0 + sum(1 + len(step.arguments) for step in steps)
-    verdicts = []
-    for call, attempt in enumerate(attempts):
-        found = step_of.get(call)
-        why = (
-            tuple(faults(attempt, steps[found], likenesses[call][found]))
-            if found is not None
-            else ("no step of its name is left",)
+
+    def explain() -> tuple[CallVerdict, ...]:
+        return tuple(
+            CallVerdict(
+                names[call], step_of.get(call), kind_of(attempt), {}, _why(call, attempt, step_of, steps, likenesses)
+            )
+            for call, attempt in enumerate(attempts)
         )
-        verdicts.append(CallVerdict(names[call], found, kind_of(attempt), {}, why))
+
     parses = bool(rollout.turns) and all(turn.parses for turn in rollout.turns)
-    return Verdict(Row(parses, reached, most), tuple(verdicts))
+    return Verdict(Row(parses, reached, most), explain)
+
+
+def _why(
+    call: int,
+    attempt: Resolved,
+    step_of: Mapping[int, int],
+    steps: Sequence[Step],
+    likenesses: Sequence[Mapping[int, Likeness]],
+) -> tuple[str, ...]:
+    if call not in step_of:
+        return ("no step of its name is left",)
+    return tuple(faults(attempt, steps[step_of[call]], likenesses[call][step_of[call]]))
 
 
 def _worth(step: Step, likeness: Likeness) -> float:

@@ -1,9 +1,9 @@
 """What the host finds out about a rollout before any arithmetic: one verdict a call, one row of features a rollout."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from data_pipeline.words import JsonObject, Resolved
+from data_pipeline.words import JsonObject, Resolved, Rollout
 
 
 class Unscorable(Exception):
@@ -34,9 +34,20 @@ class Verdict(NamedTuple):
 
     features: Any
     """The reward's own row of counts; its `batch` pads rows into arrays."""
-    calls: tuple[CallVerdict, ...]
+    explain: Callable[[], tuple[CallVerdict, ...]]
+    """Works out `calls`: most verdicts are never read by people, so they are made only when asked for."""
     why: tuple[str, ...] = ()
     """What was not right about the rollout as a whole (its format, its answer)."""
+
+    @property
+    def calls(self) -> tuple[CallVerdict, ...]:
+        """One verdict for each attempt at a call, in order."""
+        return self.explain()
+
+
+def plain_calls(rollout: Rollout) -> tuple[CallVerdict, ...]:
+    """The verdicts of a reward that looks at no call by itself."""
+    return tuple(CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps)
 
 
 def kind_of(step: Resolved) -> str | None:

@@ -27,10 +27,10 @@ class RolloutRow(NamedTuple):
 
     task_id: str
     fields: Fields
-    messages: tuple[Fields, ...] | None
+    messages: list[Json] | None
     """The chat, or None for raw text."""
     generation: str = ""
-    style: Literal["hermes", "json", "xml"] = "hermes"
+    style: Literal["hermes", "json", "xml", "direct"] = "hermes"
 
 
 def read_rollout_rows(path: str | Path) -> Iterator[RolloutRow]:
@@ -42,18 +42,21 @@ def read_rollout_rows(path: str | Path) -> Iterator[RolloutRow]:
 def rollout_row_from_fields(fields: Fields) -> RolloutRow:
     task_id = fields.take("task_id", str)
     if "messages" in fields.values:
-        return RolloutRow(task_id, fields, tuple(fields.objects("messages")))
+        return RolloutRow(task_id, fields, fields.take("messages", list))
     if "generation" not in fields.values:
         raise fields.error("is missing; a rollout has messages (a chat) or generation (raw text)", "messages")
-    style = fields.choice("style", ("hermes", "json", "xml"), "hermes")
+    style = fields.choice("style", ("hermes", "json", "xml", "direct"), "hermes")
     return RolloutRow(task_id, fields, None, fields.take("generation", str), style)
 
 
-def rollout_from_row(row: RolloutRow, group_index: int = 0) -> Rollout:
-    """The rollout that a row spells; a raw Hermes text has its calls but no results yet. Raises `FormatError`."""
+def rollout_from_row(row: RolloutRow, group_index: int = 0, *, spell: bool = True) -> Rollout:
+    """The rollout that a row spells; a raw Hermes text has its calls but no results yet. Raises `FormatError`.
+
+    spell: whether calls that stand under `tool_calls` are spelled into their turn's text; scoring has no use for that.
+    """
     fields = row.fields
     if row.messages is not None:
-        turns = _turns(row.messages)
+        turns = _turns(fields, row.messages, spell)
     elif row.style == "hermes":
         attempts, parses = parse_message(row.generation)
         turns = (Turn(row.generation, tuple(Resolved(attempt, None) for attempt in attempts), parses),)
@@ -69,82 +72,133 @@ def rollout_from_row(row: RolloutRow, group_index: int = 0) -> Rollout:
     )
 
 
-def _turns(messages: tuple[Fields, ...]) -> tuple[Turn, ...]:
+_FINE, _FAILED = ResultKind.OK, ResultKind.ERROR
+ROLES = ("system", "developer", "user", "assistant", "tool")
+
+
+def _message(fields: Fields, place: int) -> Fields:
+    """A message with its place, made only where something is wrong or rare: this is the hot path of scoring."""
+    return fields.objects("messages")[place]
+
+
+def _turns(fields: Fields, messages: list[Json], spell: bool) -> tuple[Turn, ...]:
     turns: list[Turn] = []
     at = 0
     while at < len(messages):
         message = messages[at]
-        role = message.choice("role", ("system", "developer", "user", "assistant", "tool"))
-        at += 1
+        role = message.get("role") if type(message) is dict else None
+        if role not in ROLES:
+            _message(fields, at).choice("role", ROLES)
         if role == "tool":
-            raise message.error("a tool message must follow an assistant message with a call for it", "role")
+            raise _message(fields, at).error(
+                "a tool message must follow an assistant message with a call for it", "role"
+            )
+        at += 1
         if role != "assistant":
             continue
-        text, attempts, ids, parses = _attempts(message)
-        replies: list[Fields] = []
-        while at < len(messages) and messages[at].values.get("role") == "tool" and len(replies) < len(attempts):
-            replies.append(messages[at])
+        text, attempts, ids, parses = _attempts(fields, messages, at - 1, spell)
+        first = at
+        while at < len(messages) and at - first < len(attempts) and _is_reply(messages[at]):
             at += 1
-        turns.append(Turn(text, _paired(attempts, ids, replies), parses))
+        turns.append(Turn(text, _paired(attempts, ids, fields, messages, range(first, at)), parses))
     return tuple(turns)
 
 
-def _attempts(message: Fields) -> tuple[str, tuple[Attempt, ...], list[str | None], bool]:
+def _is_reply(message: Json) -> bool:
+    return type(message) is dict and message.get("role") == "tool"
+
+
+def _attempts(
+    fields: Fields, messages: list[Json], place: int, spell: bool
+) -> tuple[str, tuple[Attempt, ...], list[str | None], bool]:
     """(text of the message, attempts, their ids, whether it parses). Calls stand in the text or under tool_calls."""
-    text = message.take("content", str, "")
-    attempts, parses = parse_message(text)
-    listed = message.objects("tool_calls", [])
-    calls = [_listed_call(item) for item in listed]
-    ids: list[str | None] = [None] * len(attempts) + [item.take("id", str, None) for item in listed]
-    spelled = "\n".join(render_call(call) if isinstance(call, ToolCall) else call.text for call in calls)
-    text = f"{text}\n{spelled}" if text and spelled else text or spelled
-    return text, (*attempts, *calls), ids, parses and all(isinstance(call, ToolCall) for call in calls)
+    message = messages[place]
+    text, listed = message.get("content"), message.get("tool_calls")
+    if text is not None and type(text) is not str:
+        text = _message(fields, place).take("content", str)
+    attempts, parses = parse_message(text) if text else ((), True)
+    if not listed:
+        if listed is not None and type(listed) is not list:
+            _message(fields, place).take("tool_calls", list)
+        return text or "", attempts, [None] * len(attempts), parses
+    if type(listed) is not list:
+        _message(fields, place).take("tool_calls", list)
+    calls: list[Attempt] = []
+    ids: list[str | None] = [None] * len(attempts)
+    for item in listed:
+        if type(item) is not dict:
+            _message(fields, place).objects("tool_calls")
+        call_id = item.get("id")
+        if call_id is not None and type(call_id) is not str:
+            ids = [one.take("id", str, None) for one in _message(fields, place).objects("tool_calls")]
+        ids.append(call_id)
+        calls.append(_listed_call(item))
+    if spell:
+        spelled = [render_call(call) if isinstance(call, ToolCall) else call.text for call in calls]
+        text = "\n".join([text, *spelled] if text else spelled)
+    parses = parses and all(isinstance(call, ToolCall) for call in calls)
+    return text or "", (*attempts, *calls), ids, parses
 
 
-def _listed_call(item: Fields) -> Attempt:
+def _listed_call(item: JsonObject) -> Attempt:
     """A call under tool_calls, bare or in OpenAI's wrapper, whose arguments are JSON text."""
-    value = item.values
-    if type(value.get("function")) is dict:
-        value = value["function"]
+    value = item.get("function")
+    if type(value) is not dict:
+        value = item
     arguments = value.get("arguments", {})
     if type(arguments) is str:
         try:
             arguments = read_json(arguments)
         except JsonError as error:
-            return Malformed(str(value["arguments"]), f"arguments: {error}")
-    made = call_from_json({"name": value.get("name"), "arguments": arguments})
+            return Malformed(value["arguments"], f"arguments: {error}")
+    name = value.get("name")
+    if type(name) is str and name and type(arguments) is dict:
+        return ToolCall(name, arguments)
+    made = call_from_json({"name": name, "arguments": arguments})
     return made if isinstance(made, ToolCall) else Malformed(write_json(value).decode("utf-8"), made)
 
 
-def _paired(attempts: tuple[Attempt, ...], ids: list[str | None], replies: list[Fields]) -> tuple[Resolved, ...]:
+def _paired(
+    attempts: tuple[Attempt, ...], ids: list[str | None], fields: Fields, messages: list[Json], replies: range
+) -> tuple[Resolved, ...]:
     """Each attempt with its reply: by id where both sides have one, the others in order."""
-    by_id = {reply.values["tool_call_id"]: reply for reply in replies if type(reply.values.get("tool_call_id")) is str}
-    named = {call_id: by_id[call_id] for call_id in ids if call_id is not None and call_id in by_id}
-    taken = {id(reply.values) for reply in named.values()}
-    rest = iter([reply for reply in replies if id(reply.values) not in taken])
+    named: dict[str | None, int] = {}
+    if any(ids):
+        by_id = {messages[at]["tool_call_id"]: at for at in replies if type(messages[at].get("tool_call_id")) is str}
+        named = {call_id: by_id[call_id] for call_id in ids if call_id is not None and call_id in by_id}
+    rest = iter([at for at in replies if at not in named.values()] if named else replies)
     steps = []
     for attempt, call_id in zip(attempts, ids, strict=True):
-        reply = named[call_id] if call_id in named else next(rest, None)
-        if reply is None:
+        at = named.get(call_id)
+        if at is None:
+            at = next(rest, None)
+        if at is None:
             steps.append(Resolved(attempt, None))
-        else:
-            steps.append(Resolved(attempt, _result(reply), reply.take("arguments", dict, None)))
+            continue
+        arguments = messages[at].get("arguments")
+        if arguments is not None and type(arguments) is not dict:
+            arguments = _message(fields, at).take("arguments", dict)
+        steps.append(Resolved(attempt, _result(fields, messages, at), arguments))
     return tuple(steps)
 
 
-def _result(reply: Fields) -> ToolResult:
+def _result(fields: Fields, messages: list[Json], place: int) -> ToolResult:
     """A tool message's content, JSON where it is JSON.
 
     A foreign message does not say its kind: an object with `error` is an error.
     """
-    text = reply.take("content", str)
+    reply = messages[place]
+    text, kind = reply.get("content"), reply.get("kind")
+    if type(text) is not str:
+        text = _message(fields, place).take("content", str)
     try:
         content: Json = read_json(text)
     except JsonError:
         content = text
-    fails = type(content) is dict and content.get("error") is not None
-    guess = ResultKind.ERROR if fails else ResultKind.OK
-    return ToolResult(ResultKind(reply.choice("kind", KINDS, guess.value)), content)
+    if kind is None:
+        fails = type(content) is dict and content.get("error") is not None
+        return ToolResult(_FAILED if fails else _FINE, content)
+    return ToolResult(ResultKind(kind if kind in KINDS else _message(fields, place).choice("kind", KINDS)), content)
 
 
 def _ledger(fields: Fields) -> Ledger | None:

@@ -10,6 +10,7 @@ reference's values.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,28 +75,49 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         first.setdefault(step.name, number)
     row = Row([], [], [], [], [])
     names: list[Json] = []
-    verdicts = []
+    found: list[int | None] = []  # step of each attempt
     for attempt in rollout.steps:
+        spelled = read_call(attempt)
+        if spelled is None:
+            found.append(None)
+            continue
+        name, arguments = spelled if type(spelled) is Call else (None, {})
+        step_number = first.get(name) if type(name) is str else None
+        names.append(name)
+        found.append(step_number)
+        if step_number is None:
+            row.named.append(False)
+            row.structure.append(0.0)
+            row.value.append(False)
+            row.semantic.append(False)
+            continue
+        reference = task.reference[step_number].arguments
+        row.named.append(True)
+        row.structure.append(structure_share(arguments, reference))
+        row.value.append(accepts(arguments, reference))
+        row.semantic.append(attempt.result is not None and is_meaningful(attempt.result.content))
+    row.matched.extend(match_steps(names, task))
+    return Verdict(row, partial(_explain, rollout, row, found))
+
+
+def _explain(rollout: Rollout, row: Row, found: Sequence[int | None]) -> tuple[CallVerdict, ...]:
+    verdicts = []
+    place = 0
+    for attempt, step in zip(rollout.steps, found, strict=True):
         spelled = read_call(attempt)
         if spelled is None:
             verdicts.append(CallVerdict(None, None, kind_of(attempt), {}, ("no JSON: not counted at all",)))
             continue
-        name, arguments = spelled if isinstance(spelled, Call) else (None, {})
-        names.append(name)
-        found = first.get(name) if type(name) is str else None
-        reference = {} if found is None else task.reference[found].arguments
-        structure = 0.0 if found is None else structure_share(arguments, reference)
-        value = found is not None and accepts(arguments, reference)
-        semantic = found is not None and attempt.result is not None and is_meaningful(attempt.result.content)
-        row.named.append(found is not None)
-        row.structure.append(structure)
-        row.value.append(value)
-        row.semantic.append(semantic)
-        levels = {"name": found is not None, "structure": structure, "value": value, "semantic": semantic}
-        told = name if type(name) is str else None
-        verdicts.append(CallVerdict(told, found, kind_of(attempt), {level: float(v) for level, v in levels.items()}))
-    row.matched.extend(match_steps(names, task))
-    return Verdict(row, tuple(verdicts))
+        levels = {
+            "name": float(row.named[place]),
+            "structure": row.structure[place],
+            "value": float(row.value[place]),
+            "semantic": float(row.semantic[place]),
+        }
+        name = spelled.name if type(spelled) is Call and type(spelled.name) is str else None
+        verdicts.append(CallVerdict(name, step, kind_of(attempt), levels))
+        place += 1
+    return tuple(verdicts)
 
 
 def batch(rows: Sequence[Row], calls: int | None = None, steps: int | None = None) -> Features:
@@ -159,20 +181,24 @@ def structure_share(arguments: JsonObject, reference: JsonObject) -> float:
     """Share of the reference's arguments that are there with a compatible type; more arguments are free."""
     if not reference:
         return 0.0 if arguments else 1.0
-    return sum(name in arguments and _compatible(arguments[name], value) for name, value in reference.items()) / len(
-        reference
-    )
-
-
-def _compatible(a: Json, b: Json) -> bool:
-    return type(a) is type(b) or (type(a) in _NUMBERS and type(b) in _NUMBERS)
+    shared = 0
+    for name, value in reference.items():
+        if name in arguments:
+            given = type(arguments[name])
+            shared += given is type(value) or (given in _NUMBERS and type(value) in _NUMBERS)
+    return shared / len(reference)
 
 
 def accepts(arguments: JsonObject, reference: JsonObject) -> bool:
     """The leaderboard's verdict on a call of the same name: the very arguments, each equal."""
-    return arguments.keys() == reference.keys() and all(
-        _equal(arguments[name], value) for name, value in reference.items()
-    )
+    if arguments.keys() != reference.keys():
+        return False
+    for name, value in reference.items():
+        given = arguments[name]
+        # equal strings are equal after any normalisation
+        if not (type(value) is str and type(given) is str and given == value) and not _equal(given, value):
+            return False
+    return True
 
 
 def _equal(value: Json, reference: Json) -> bool:
@@ -214,14 +240,13 @@ def is_meaningful(content: Json) -> bool:
 
 def match_steps(names: Sequence[Json], task: Task) -> list[bool]:
     """The steps that some call has the name of, after calls for the steps that they depend on."""
-    positions: dict[Json, list[int]] = {}
-    for position, name in enumerate(names):
-        if type(name) is str:
-            positions.setdefault(name, []).append(position)
-    place: dict[int, int] = {}
-    for number, step in enumerate(task.reference):
-        after = max((place.get(parent, len(names)) for parent in step.depends_on), default=-1)
-        found = next((position for position in positions.get(step.name, ()) if position > after), None)
-        if found is not None:
-            place[number] = found
-    return [number in place for number in range(len(task.reference))]
+    never = len(names)
+    place: list[int] = []  # call of each step, `never` where none
+    for step in task.reference:
+        position = 0
+        for parent in step.depends_on:
+            position = max(position, place[parent] + 1)
+        while position < never and names[position] != step.name:
+            position += 1
+        place.append(min(position, never))
+    return [position < never for position in place]

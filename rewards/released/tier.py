@@ -8,9 +8,11 @@ are checked against every tool there is, and after something raises the rest is 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 from jaxtyping import Bool, Float, Int
 
 from data_pipeline.environment.references import KEY, is_reference
@@ -18,7 +20,8 @@ from data_pipeline.words import Json, JsonObject, ResultKind, Rollout, Task, Too
 from rewards.arrays import namespace
 from rewards.released.tier_checks import REFERENCE, count_errors
 from rewards.released.tier_text import Completion, Unreadable, read_completion
-from rewards.verdicts import CallVerdict, Verdict, kind_of
+from rewards.remembered import Remembered
+from rewards.verdicts import Verdict, plain_calls
 
 WEIGHTS = {"format": 1.0, "name": 1.0, "param": 1.0, "dtype": 1.0, "exec": 1.0, "answer": 5.0, "answer_unordered": 0.0}
 MISMATCH = 0.25
@@ -71,7 +74,7 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: E
     Args:
       execute: answers calls; None: the results that the rollout holds for the same calls.
     """
-    known = tuple(CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps)
+    known = partial(plain_calls, rollout)
     failed = Row(False, False, 0, 0, 0, False, False, False)
     try:
         completion = read_rollout(rollout, task, tools)
@@ -85,8 +88,10 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: E
         given = run(completion, task, tools, execute or _recorded(rollout))
     except _Raises as error:
         return Verdict(row, known, (f"execution fails: {error}",))
-    wanted = expected_answer(task)
-    row = row._replace(executed=True, answer=given == wanted, answer_unordered=_values(given) == _values(wanted))
+    wanted = _EXPECTED(task)
+    answer = given.text == wanted.text
+    # equal texts have equal values
+    row = Row(True, True, names, params, types, True, answer, answer or values_of(given) == values_of(wanted))
     return Verdict(row, known)
 
 
@@ -160,11 +165,19 @@ class _Raises(Exception):
     """The released code raises in execution."""
 
 
-def run(completion: Completion, task: Task, tools: Mapping[str, Tool], execute: Execute) -> str:
-    """The result of a plan as JSON text. Raises `_Raises`."""
+class Given(NamedTuple):
+    """The result of a plan: results by call id, and their JSON text."""
+
+    results: JsonObject
+    text: bytes
+    """b"" for a plan without calls."""
+
+
+def run(completion: Completion, task: Task, tools: Mapping[str, Tool], execute: Execute) -> Given:
+    """The result of a plan. Raises `_Raises`."""
     calls = completion.calls
     if not calls:
-        return ""
+        return Given({}, b"")
     try:
         order = sorted(calls, key=int)
     except ValueError:
@@ -174,7 +187,16 @@ def run(completion: Completion, task: Task, tools: Mapping[str, Tool], execute: 
         results[one] = _result(calls[one], results, task, tools, execute)
     if results[order[-1]] is None:
         raise _Raises("the last call has no result")
-    return json.dumps(results if completion.returns_all else {order[-1]: results[order[-1]]})
+    given = results if completion.returns_all else {order[-1]: results[order[-1]]}
+    return Given(given, _text(given))
+
+
+def _text(value: Json, sort_keys: bool = False) -> bytes:
+    """JSON text; equal where the standard library's is."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    except TypeError:  # an integer of more than 64 bits, a lone surrogate
+        return json.dumps(value, sort_keys=sort_keys).encode()
 
 
 def _result(step: JsonObject, results: JsonObject, task: Task, tools: Mapping[str, Tool], execute: Execute) -> Json:
@@ -229,15 +251,19 @@ def _key(name: str, arguments: JsonObject) -> str:
     return json.dumps([name, arguments], sort_keys=True)
 
 
-def expected_answer(task: Task) -> str:
-    """The answer as the release has it: JSON text of {call id: result}."""
+def expected_answer(task: Task) -> Given:
+    """The answer as the release has it: {call id: result}."""
     if not task.reference and task.answer is None:
-        return ""
+        return Given({}, b"")
     answers = task.answer if task.returns == "all" and type(task.answer) is list else [task.answer]
     first = len(task.reference) - len(answers)
-    return json.dumps({str(first + place): answer for place, answer in enumerate(answers)})
+    wanted = {str(first + place): answer for place, answer in enumerate(answers)}
+    return Given(wanted, _text(wanted))
 
 
-def _values(text: str) -> set[str]:
-    found = json.loads(text) if text else {}
-    return {json.dumps(value, sort_keys=True) for value in found.values()}
+_EXPECTED: Callable[[Task], Given] = Remembered(expected_answer)
+
+
+def values_of(given: Given) -> set[bytes]:
+    """The values of a result, whatever the ids, their order and how often they come."""
+    return {_text(value, sort_keys=True) for value in given.results.values()}

@@ -80,18 +80,23 @@ def count_errors(calls: Mapping[str, JsonObject], tools: Mapping[str, Tool]) -> 
 def _check(arguments: JsonObject, definitions: tuple[Definition, ...]) -> tuple[int, int]:
     extra = types = 0
     met = set()
-    for key, value in _leaves(arguments, ""):
+    leaves: list[tuple[str, Json]] = []
+    _enter_leaves(arguments, "", leaves)
+    for key, value in leaves:
         if key == "tag":
             continue
+        element = "[" in key
         for definition in definitions:
-            if key == definition.name or ("[" in key and definition.pattern.match(key)):
+            if key == definition.name or (element and definition.pattern.match(key)):
                 met.add(definition.name)
                 if not (type(value) is str and value.startswith(REFERENCE)):
                     types += not _is_of(value, key, definition)
                 break
         else:
             extra += 1
-    missing = sum(definition.required and definition.name not in met for definition in definitions)
+    missing = 0
+    for definition in definitions:
+        missing += definition.required and definition.name not in met
     return extra + missing, types
 
 
@@ -102,13 +107,13 @@ def _is_of(value: Json, key: str, definition: Definition) -> bool:
     return isinstance(value, TYPES.get(kind, ()))
 
 
-def _leaves(value: Json, key: str) -> Iterator[tuple[str, Json]]:
-    """Dotted keys of a call's parameters; empty objects and lists vanish."""
+def _enter_leaves(value: Json, key: str, found: list[tuple[str, Json]]) -> None:
+    """Adds the dotted keys of a call's parameters with their values; empty objects and lists vanish."""
     if type(value) is dict:
         for name, item in value.items():
-            yield from _leaves(item, f"{key}.{name}" if key else name)
+            _enter_leaves(item, f"{key}.{name}" if key else name, found)
     elif type(value) is list:
         for place, item in enumerate(value):
-            yield from _leaves(item, f"{key}[{place}]")
+            _enter_leaves(item, f"{key}[{place}]", found)
     else:
-        yield key, value
+        found.append((key, value))

@@ -19,7 +19,6 @@ Calls = dict[str, JsonObject]
 """Call id -> {tool: parameters}."""
 
 _INNERMOST = re.compile(r"\(([^()]*)\)")
-_CONTROL = ("api", "none")
 _DEEPEST = 200
 
 
@@ -100,46 +99,52 @@ def _parsed(found: _Found) -> ET.Element | None:
     if body:
         think = think.replace(body, html.escape(body))
     root = _element(f"<root>{think}{found.call}</root>")
-    if root is None or [child.tag for child in root] != ["think", "tool_call"]:
-        return None
-    return root
+    return root if root is not None and [child.tag for child in root] == ["think", "tool_call"] else None
 
 
 def _element(text: str) -> ET.Element | None:
     # Comments and instructions stay visible: the released check meets them as tags that it does not know.
-    parser = (
-        ET.XMLParser(target=ET.TreeBuilder(insert_comments=True, insert_pis=True))
-        if "<!" in text or "<?" in text
-        else None
-    )
+    odd = "<!" in text or "<?" in text
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=odd, insert_pis=odd))
     try:
-        return ET.fromstring(text, parser)
+        parser.feed(text)
+        return parser.close()
     except (ET.ParseError, ValueError):
         return None
 
 
 def _is_xml(plan: ET.Element) -> bool:
-    tags = [child.tag for child in plan]
-    if (
-        any(tag not in _CONTROL for tag in tags)
-        or (tags.count("none") == 1) == ("api" in tags)
-        or tags.count("none") > 1
-    ):
-        return False
+    apis = nones = 0
     level: list[ET.Element] = []
-    for api in plan:
-        if api.tag == "none":
+    for child in plan:
+        if child.tag == "none":
+            nones += 1
             continue
-        names = [child.tag for child in api]
-        if "id" not in api.attrib or names.count("name") != 1 or any(name not in ("name", "param") for name in names):
+        names = 0
+        if child.tag != "api" or "id" not in child.attrib:
             return False
-        level.extend(child for child in api if child.tag == "param")
+        apis += 1
+        for part in child:
+            if part.tag == "param":
+                level.append(part)
+            elif part.tag == "name":
+                names += 1
+            else:
+                return False
+        if names != 1:
+            return False
+    if nones > 1 or (nones == 1) == (apis > 0):
+        return False
     while level:
         below: list[ET.Element] = []
         for element in level:
             needed = _NEEDED.get(element.tag)
-            if needed is None or any(name not in element.attrib for name in needed):
+            if needed is None:
                 return False
+            given = element.attrib
+            for name in needed:
+                if name not in given:
+                    return False
             below.extend(element)
         level = below
     return True
@@ -164,31 +169,36 @@ def _is_json(plan: ET.Element) -> bool:
 def _xml_calls(plan: ET.Element, known: Callable[[str], bool]) -> Calls:
     calls: Calls = {}
     for api in plan.iter("api"):
-        name = (api.findtext("name") or "").strip()
+        name, parameters = "", {}
+        for part in api:
+            if part.tag == "param":
+                parameters[part.get("name")] = _value(part, 0)
+            elif part.tag == "name" and not name:
+                name = (part.text or "").strip()
         if known(name):
-            calls[api.attrib.get("id", "")] = {
-                name: {param.get("name"): _value(param, 0) for param in api.findall("param")}
-            }
+            calls[api.get("id", "")] = {name: parameters}
     return calls
 
 
 def _value(element: ET.Element, depth: int) -> Json:
-    children = list(element)
-    if not children:
+    if not len(element):
         return _converted((element.text or "").strip(), element.get("type", ""))
     if depth > _DEEPEST:
         raise Unreadable("nested too deep")
-    tags = {child.tag for child in children}
-    if tags == {"response"} and len(children) == 1:
-        field = children[0].get("field")
+    tags = {child.tag for child in element}
+    if tags == _ONE_RESPONSE and len(element) == 1:
+        field = element[0].get("field")
         if not field:
             raise Unreadable("a reference without a field")
-        return f"API_RESPONSE_{children[0].get('api_id')}.{field}"
-    if tags == {"field"}:
-        return {child.get("name"): _value(child, depth + 1) for child in children}
-    if tags == {"item"}:
-        return [_value(child, depth + 1) for child in children]
-    return {child.tag: _value(child, depth + 1) for child in children}
+        return f"API_RESPONSE_{element[0].get('api_id')}.{field}"
+    if tags == _FIELDS:
+        return {child.get("name"): _value(child, depth + 1) for child in element}
+    if tags == _ITEMS:
+        return [_value(child, depth + 1) for child in element]
+    return {child.tag: _value(child, depth + 1) for child in element}
+
+
+_ONE_RESPONSE, _FIELDS, _ITEMS = {"response"}, {"field"}, {"item"}
 
 
 def _converted(text: str, kind: str) -> Json:

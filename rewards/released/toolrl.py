@@ -15,6 +15,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from jaxtyping import Float
 from data_pipeline.words import Json, JsonObject, Rollout, Task, Tool
 from rewards.released.tier import read_rollout, spelled_references
 from rewards.released.tier_text import Calls, Unreadable
-from rewards.verdicts import CallVerdict, Verdict, kind_of
+from rewards.verdicts import Verdict, plain_calls
 
 WEIGHTS = {"format": 1.0, "correctness": 6.0}
 LOW, HIGH = -3.0, 4.0
@@ -54,7 +55,7 @@ class Components(NamedTuple):
 
 def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
     """The plan's calls against the release's call tree."""
-    calls = tuple(CallVerdict(step.call.name if step.call else None, None, kind_of(step), {}) for step in rollout.steps)
+    calls = partial(plain_calls, rollout)
     try:
         completion = read_rollout(rollout, task, tools)
     except Unreadable as error:

@@ -1,11 +1,12 @@
 """Properties of `graduated` over made-up and real tasks."""
 
+import json
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import ENVIRONMENT, FAULTS, TOOLS, Fault, answer, calls_of, make_task, play, spoil, tasks
+from small_world import ENVIRONMENT, FAULTS, TOOLS, answer, calls_of, make_task, play, spoil, tasks
 
 from data_pipeline.environment import replay
 from data_pipeline.parsing.hermes import render_call
@@ -23,10 +24,6 @@ def judged(rollout: Rollout, task: Task) -> Score:
 
 def reward(rollout: Rollout, task: Task) -> float:
     return judged(rollout, task).reward
-
-
-def played(task: Task, faults: list[list[Fault]]) -> Rollout:
-    return play(task, [spoil(call, some) for call, some in zip(calls_of(task), faults, strict=True)])
 
 
 faulty = st.lists(st.sampled_from(FAULTS), max_size=2, unique_by=lambda fault: fault.argument)
@@ -55,20 +52,26 @@ def test_any_order_that_respects_the_dependencies_is_one(task: Task, rng: random
 @settings(max_examples=300, deadline=None)
 @given(tasks(), st.data())
 def test_mending_never_lowers(task: Task, data: st.DataObject) -> None:
-    faults = [data.draw(faulty) for _ in task.reference]
-    spoilt = [number for number, some in enumerate(faults) if some]
-    before = reward(played(task, faults), task)
-    assert 0.0 <= before <= 1.0
-    if spoilt:
-        mended = data.draw(st.sampled_from(spoilt))
-        fault = data.draw(st.sampled_from(faults[mended]))
-        one_less = [some for some in faults[mended] if some != fault]
-        for better in (one_less, []):
-            rollout = played(task, [*faults[:mended], better, *faults[mended + 1 :]])
-            made, wanted = [step.attempt for step in rollout.steps], calls_of(task)
-            # a call that now repeats another one is an extra call, not a mended one
-            repeats = made.count(made[mended]) > max(1, wanted.count(made[mended]))
-            assert repeats or reward(rollout, task) >= before
+    """Mending turns a call, or one argument of it, into what the step has that the call stands for."""
+    texts = [spoil(call, data.draw(faulty)) for call in calls_of(task)]
+    before = judged(play(task, texts), task)
+    assert 0.0 <= before.reward <= 1.0
+    place = data.draw(st.integers(0, len(texts) - 1))
+    verdict, wanted = before.calls[place], calls_of(task)
+    free = [s for s in range(len(wanted)) if s not in [call.step for call in before.calls]]
+    if verdict.step is None:
+        mended = [wanted[s] for s in free[:1]]
+    else:
+        made, right = json.loads(texts[place].split("\n")[1]), wanted[verdict.step]
+        mended = [right]
+        for name in made["arguments"].keys() | right.arguments.keys():
+            arguments = {key: value for key, value in made["arguments"].items() if key != name}
+            mended.append(right._replace(arguments=arguments | {k: v for k, v in right.arguments.items() if k == name}))
+    for better in mended:
+        rollout = play(task, [*texts[:place], render_call(better), *texts[place + 1 :]])
+        # a call that now repeats another one is an extra call, not a mended one
+        repeats = [step.attempt for step in rollout.steps].count(better) > max(1, wanted.count(better))
+        assert repeats or reward(rollout, task) >= before.reward
 
 
 @settings(max_examples=150, deadline=None)

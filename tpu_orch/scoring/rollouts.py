@@ -45,7 +45,7 @@ def resolved_rollout(
 
 def _spelled(row: RolloutRow) -> Rollout:
     if row.messages is not None or row.style not in PLANS:
-        return rollout_from_row(row)
+        return rollout_from_row(row, spell=False)
     plan = PLANS[row.style](row.generation)
     steps = tuple(Resolved(attempt, None) for attempt in plan.attempts)
     turn = Turn(row.generation, steps, plan.parses, row.style)

@@ -172,4 +172,4 @@ def test_golden_rows_are_read(shared, name: str, rows: int) -> None:
     for row in read_rows:
         if row.messages is not None:
             rollout = rollout_from_row(row)
-            assert sum(len(message.values.get("tool_calls", ())) for message in row.messages) <= len(rollout.steps)
+            assert sum(len(message.get("tool_calls", ())) for message in row.messages) <= len(rollout.steps)
