@@ -34,7 +34,7 @@ lint: venv
 
 # lock: resolve pyproject.toml anew into requirements.lock (needs uv)
 lock:
-	uv pip compile pyproject.toml --extra test --extra fast --universal --fork-strategy fewest \
+	uv pip compile pyproject.toml --extra test --extra fast --extra hf --extra mcp --extra data --extra beam --universal --fork-strategy fewest \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
 
 clean:
