@@ -91,6 +91,15 @@ class FaultyBackend:
         return self._backend.answer(call, context)
 
 
+def rollout_seed(seed: int, task_id: str, index: int) -> int:
+    """What the faults of one rollout are drawn from: its identity, so that rollouts of one run meet different faults.
+
+    index: of the rollout among those of its task.
+    """
+    text = f"{seed}/{index}/{task_id}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8, person=b"tpu-orch/rollout").digest(), "big")
+
+
 def draw(seed: int, position: int) -> float:
     """Uniform in [0, 1), a function of its arguments alone."""
     digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=8, person=b"tpu-orch/faults").digest()

@@ -10,12 +10,13 @@ CLOSING = "Done."
 """The last message where the task has no answer to state."""
 
 
-def replay(task: Task, environment: Environment) -> Rollout:
+def replay(task: Task, environment: Environment, seed: int = 0) -> Rollout:
     """The rollout of the reference: in `multi_turn` one call a turn and a closing turn, in `plan` one turn of all calls.
 
-    The closing turn states the task's answer where it has one. Raises `InputError` for an unusable task.
+    The closing turn states the task's answer where it has one. seed: of the rollout, for a backend that draws something.
+    Raises `InputError` for an unusable task.
     """
-    session = environment.session(task)
+    session = environment.session(task, seed)
     return Rollout(task.id, tuple(session.respond(text) for text in reference_turns(task)), stop=StopReason.ANSWER)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from data_pipeline.backends import Backend
+from data_pipeline.backends.faults import FaultyBackend, parse_faults, rollout_seed
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
@@ -47,6 +50,10 @@ class Args:
     temperature: float = 1.0
     """0 means greedy."""
 
+    faults: Annotated[str, tyro.conf.arg(metavar="KIND=P,...")] = ""
+    """Faults on purpose, drawn from each rollout's own rng: timeout=P, error=P, raise=P, miss=P and slow=P@MSms are the
+    chances of a call, such as timeout=0.02,error=0.05,slow=0.1@200ms. Only slow answers take real time."""
+
     seed: int = 0
 
 
@@ -56,6 +63,8 @@ def run(args: Args) -> int:
     if args.samples < 1:
         raise InputError(f"--samples must be at least 1, found {args.samples}")
     environment, tasks = open_world(args.world)
+    if args.faults:
+        environment = environment._replace(backend=with_faults(environment.backend, args.faults))
     if args.model is None:
         there = [task for task in tasks if all(step.recorded for step in task.reference)]
         if len(there) < len(tasks):
@@ -68,7 +77,9 @@ def run(args: Args) -> int:
     done = sum(1 for _ in whole_lines(args.out, job_of(args)))
     if done:
         print(f"going on after {done} rollouts that are there already", file=sys.stderr)
-    make, chunk = (replayer(environment), CHUNK) if args.model is None else actor(args, args.model, environment, tasks)
+    make, chunk = (
+        (replayer(environment, args.seed), CHUNK) if args.model is None else actor(args, args.model, environment, tasks)
+    )
     kinds = dict.fromkeys(ResultKind, 0)
     with appended(args.out) as file, counter("rollouts", len(wanted) - done) as tick:
         for piece in pieces(wanted[done:], chunk):
@@ -92,7 +103,16 @@ def job_of(args: Args) -> str:
     ]
     asked = [
         str(value)
-        for value in (world.split, world.limit, args.policy, args.model, args.samples, args.temperature, args.seed)
+        for value in (
+            world.split,
+            world.limit,
+            args.policy,
+            args.model,
+            args.samples,
+            args.temperature,
+            args.seed,
+            args.faults,
+        )
     ]
     return hashlib.sha256(json.dumps([files, asked]).encode()).hexdigest()
 
@@ -106,13 +126,19 @@ Make = Callable[[Sequence[tuple[Task, int]], Callable[[], None]], list[Rollout]]
 """(tasks with the number of the sample, what to call after each rollout) -> rollouts"""
 
 
-def replayer(environment: Environment) -> Make:
+def with_faults(backend: Backend, faults: str) -> FaultyBackend:
+    """The backend with faults among its answers; slow ones really are. Raises `InputError`."""
+    return FaultyBackend(backend, parse_faults(faults), sleep=time.sleep)
+
+
+def replayer(environment: Environment, seed: int) -> Make:
     """Plays references."""
 
     def make(piece: Sequence[tuple[Task, int]], tick: Callable[[], None]) -> list[Rollout]:
         rollouts = []
         for task, number in piece:
-            rollouts.append(replay(task, environment)._replace(group_index=number))
+            rollout = replay(task, environment, rollout_seed(seed, task.id, number))
+            rollouts.append(rollout._replace(group_index=number))
             tick()
         return rollouts
 

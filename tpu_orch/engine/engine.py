@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipeline.backends.faults import rollout_seed
 from data_pipeline.chat import Chat
 from data_pipeline.environment import Environment
 from data_pipeline.words import Rollout
@@ -128,7 +129,9 @@ class Engine:
         for row in range(len(rows)):
             if rows[row] is None and waiting:
                 place, episode = waiting.popleft()
-                rows[row] = Running(place, episode, environment.session(episode.task), self.chat, self.options)
+                seed = rollout_seed(episode.seed, episode.task.id, episode.group_index)
+                session = environment.session(episode.task, seed)
+                rows[row] = Running(place, episode, session, self.chat, self.options)
                 new[row], identity[row] = True, identity_words(episode)
         if not new.any():
             return slots

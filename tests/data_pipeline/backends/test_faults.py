@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from data_pipeline.backends import PythonBackend
-from data_pipeline.backends.faults import Faults, FaultyBackend, parse_faults
+from data_pipeline.backends.faults import Faults, FaultyBackend, parse_faults, rollout_seed
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.words import Task, Tool, ToolCall
@@ -72,3 +72,9 @@ def test_slow_answers_are_answers_and_time_passes_only_if_wanted() -> None:
     backend = FaultyBackend(PythonBackend({"f": lambda: 1}), parse_faults("slow=1@200ms"), 0, slept.append)
     assert backend.answer(ToolCall("f", {}), None).ok
     assert slept == [0.2]
+
+
+def test_the_seed_of_a_rollout_is_its_identity() -> None:
+    seeds = {rollout_seed(seed, task, index) for seed in range(3) for task in ("a", "b", "1/a") for index in range(3)}
+    assert len(seeds) == 27
+    assert rollout_seed(1, "t", 2) == rollout_seed(1, "t", 2)
