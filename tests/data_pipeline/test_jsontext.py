@@ -66,6 +66,27 @@ def test_refused(text, reason: str) -> None:
         read_json(text)
 
 
+def spelled_pairs(pairs: list[tuple[str, str]], gap: str, quote: str) -> str:
+    def spelled(text: str) -> str:
+        return '"' + "".join({'"': quote, "\\": "\\\\"}.get(letter, letter) for letter in text) + '"'
+
+    return "{" + ",".join(f"{spelled(key)}{gap}:{spelled(value)}" for key, value in pairs) + "}"
+
+
+tricky = st.text(st.sampled_from('a"\\: '), max_size=4)
+
+
+@given(st.lists(st.tuples(tricky, tricky), max_size=5), st.sampled_from(["", " ", "\n\t"]))
+def test_keys_given_twice_are_found_however_quotes_and_backslashes_stand(pairs: list, gap: str) -> None:
+    for quote in ('\\"', "\\u0022"):
+        text = spelled_pairs(pairs, gap, quote)
+        if len(dict(pairs)) == len(pairs):
+            assert read_json(text) == dict(pairs)
+        else:
+            with pytest.raises(JsonError, match="twice"):
+                read_json(text)
+
+
 def test_kept_exactly() -> None:
     assert read_json("[18446744073709551616, -9223372036854775809]") == [2**64, -(2**63) - 1]
     assert [type(item) for item in read_json("[1, 1.0, true, 1e25]")] == [int, float, bool, float]
