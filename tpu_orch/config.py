@@ -109,6 +109,8 @@ class SampleOptions:
 
     every: int = 5
     """Steps of reinforcement learning between them; the evaluations' rollouts are always kept."""
+    tasks: int = 4
+    """Tasks of such a step whose rollouts are kept, each with its whole group."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A run's folder: one process group at a time, and one configuration for its whole life.
 
-config.json  metrics.jsonl  summary.json  checkpoints/  rollouts/  report.html
+config.json  metrics.jsonl  summary.json  tools.json  tasks.jsonl  checkpoints/  rollouts/  report.html
 """
 
 import fcntl
@@ -18,8 +18,11 @@ from tpu_orch.runs.processes import first_process
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
+TOOLS = "tools.json"
+TASKS = "tasks.jsonl"
 CHECKPOINTS = "checkpoints"
 ROLLOUTS = "rollouts"
+REPORT = "report.html"
 LOCK = ".lock"
 
 

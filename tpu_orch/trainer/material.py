@@ -3,11 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from data_pipeline.chat import Chat, Tokens
 from data_pipeline.environment import Environment
+from data_pipeline.formats import write_tasks, write_tools
 from data_pipeline.words import Task, Tool
+from tpu_orch.runs.folder import TASKS, TOOLS
 
 
 class Material(NamedTuple):
@@ -30,3 +33,9 @@ def task_digest(tasks: Sequence[Task]) -> str:
     for task in tasks:
         digest.update(json.dumps(task, sort_keys=True, ensure_ascii=True).encode())
     return digest.hexdigest()
+
+
+def write_material(folder: Path, material: Material) -> None:
+    """The catalogue and the tasks that a run draws from, beside its rollouts, which name them: tools.json and tasks.jsonl."""
+    write_tools(folder / TOOLS, material.tools)
+    write_tasks(folder / TASKS, {task.id: task for task in (*material.eval_tasks, *material.train_tasks)}.values())

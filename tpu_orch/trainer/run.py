@@ -29,6 +29,7 @@ from tpu_orch.runs.processes import first_process
 from tpu_orch.runs.stop import StopFlag
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.machine import describe_machine
+from tpu_orch.trainer.material import write_material
 from tpu_orch.trainer.progress import Progress, Watch, from_json
 from tpu_orch.trainer.steps import reinforce_step, warmup_step
 from tpu_orch.training import curriculum as levels
@@ -74,6 +75,8 @@ def train(config: RunConfig) -> JsonObject | None:
         ):
             built = build(config, material, mesh, on_visit)
             place, position = find_place(built, checkpoints)
+            if first_process():
+                write_material(folder, material)
             place = place._replace(progress=place.progress.spent("setup", watch.lap()))
             with MetricsFile(folder / METRICS, position, writes=first_process()) as metrics, Display(config) as display:
                 return Story(built, folder, checkpoints, metrics, display, watch).tell(place)
@@ -203,8 +206,8 @@ class Story:
             for part, seconds in row["seconds"].items():
                 progress = progress.spent(part, seconds)
             if (step - self.config.warmup.steps) % self.config.samples.every == 0:
-                group = self.config.trainer.group
-                self.keep_rollouts(f"step-{step + 1:06d}", rollouts[:group], scores[:group])
+                kept = self.config.trainer.group * self.config.samples.tasks
+                self.keep_rollouts(f"step-{step + 1:06d}", rollouts[:kept], scores[:kept])
             progress = progress.spent("rl", self.watch.lap())
         self.metrics.append({"step": step + 1, **row})
         self.display.step(step + 1, row)
@@ -219,11 +222,17 @@ class Story:
         self.checkpoints.save(place.step, parts_of(place.state, place.reference), extra)
 
     def keep_rollouts(self, name: str, rollouts: list, scores: list[Score]) -> None:
-        """rollouts/NAME.jsonl, for people: messages, ledger and reward."""
+        """rollouts/NAME.jsonl, for people: messages, ledger, reward, and what was judged of each call."""
         if first_process():
             (self.folder / ROLLOUTS).mkdir(exist_ok=True)
             rows = [
-                {**rollout_to_row(rollout), "reward": one.reward, "components": dict(one.components)}
+                {
+                    **rollout_to_row(rollout),
+                    "reward": one.reward,
+                    "components": dict(one.components),
+                    "calls": [call.row() for call in one.calls],
+                    "why": list(one.why),
+                }
                 for rollout, one in zip(rollouts, scores, strict=True)
             ]
             write_rows(self.folder / ROLLOUTS / f"{name}.jsonl", rows)

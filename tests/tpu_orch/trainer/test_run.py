@@ -14,7 +14,7 @@ import pytest
 import tyro
 from orbax.checkpoint import v1 as ocp
 
-from data_pipeline.formats import write_tasks, write_tools
+from data_pipeline.formats import read_tasks, read_tools, write_tasks, write_tools
 from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
 from data_pipeline.sandbox import make_world, sandbox_tasks
 from tpu_orch.checkpoints import manifest, newest_step
@@ -123,7 +123,9 @@ def test_a_run_leaves_what_it_promises(whole: Path) -> None:
     assert (whole / "figure.svg").stat().st_size > 1000
     assert (whole / "figure.png").stat().st_size > 1000
     rollouts = [rollout_from_row(row) for row in read_rollout_rows(whole / "rollouts" / "step-000006.jsonl")]
-    assert len(rollouts) == 4
+    assert len(rollouts) == 8  # both tasks of the step, with their groups
+    assert {rollout.task_id for rollout in rollouts} <= {task.id for task in read_tasks(whole / "tasks.jsonl")}
+    assert read_tools(whole / "tools.json")
     assert all(rollout.ledger is not None and rollout.ledger.weights_version == 5 for rollout in rollouts)
 
 
