@@ -62,14 +62,16 @@ def normal(value: Json, form: Form | None = None) -> Json:
 
 
 def _normal_object(value: JsonObject, form: Form) -> JsonObject:
-    properties, defaults = form.properties, form.defaults
+    properties, defaults, other = form.properties, form.defaults, form.other
     made = {}
     for key, item in value.items():
         kind = type(item)
         if not (kind is int or (kind is str and item.isascii())):  # those are in normal form already
-            item = normal(item, properties.get(key, form.other) if properties else form.other)
-        if defaults is not None and key in defaults and same(item, defaults[key]):
-            continue
+            item = normal(item, properties.get(key, other) if properties else other)
+        if defaults is not None and key in defaults:
+            default = defaults[key]
+            if type(item) is type(default) and item == default and same(item, default):
+                continue
         made[key] = item
     if "".join(made).isascii():
         return made

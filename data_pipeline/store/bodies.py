@@ -48,9 +48,9 @@ class Unpacker:
 
     def __init__(self, dictionary: bytes) -> None:
         shared = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-        self._decompressor = zstandard.ZstdDecompressor(dict_data=shared)
+        self._decompress = zstandard.ZstdDecompressor(dict_data=shared).decompress
 
     def unpack(self, body: bytes) -> Recorded:
         if body[0] == WIDE[0]:
-            return decode_body(self._decompressor.decompress(body[1:]), wide=True)
-        return Recorded(*orjson.loads(self._decompressor.decompress(body)))
+            return decode_body(self._decompress(body[1:]), wide=True)
+        return Recorded._make(orjson.loads(self._decompress(body)))

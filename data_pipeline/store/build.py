@@ -29,6 +29,7 @@ from data_pipeline.store.layout import (
 )
 from data_pipeline.store.protocol import Stats, StoreError
 from data_pipeline.store.rules import Conflicts, agree, settle
+from data_pipeline.store.seal import UNSEALED, seal
 from data_pipeline.words.tools import Tool
 
 
@@ -48,6 +49,7 @@ def build_store(
         with _database(scratch) as staged, _database(part) as made:
             merged = _stage(staged, records, tools, conflicts)
             meta = _fill(made, staged, tools, merged)
+        seal(part)
         _sync(part)
         part.replace(target)
         _sync(target.parent)
@@ -159,6 +161,7 @@ def _fill(made: sqlite3.Connection, staged: sqlite3.Connection, tools: Mapping[s
         merged,
         settled_fields(fields),
         dictionary,
+        UNSEALED,
     )
     made.executemany("INSERT INTO meta VALUES (?, ?)", meta_rows(meta))
     return meta

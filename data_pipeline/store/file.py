@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +22,27 @@ from data_pipeline.words.tools import Tool
 _SELECT = "SELECT body FROM records WHERE key = ?"
 
 
+_forks = 0
+"""How often this process is a fork of the one that imported this module."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
 class _Reader(NamedTuple):
     """What one thread of one process reads with."""
 
-    process: int
+    forks: int
     connection: sqlite3.Connection
-    cursor: sqlite3.Cursor
-    unpacker: Unpacker
+    execute: Callable[[str, tuple[bytes]], sqlite3.Cursor]
+    """Of one cursor, so that its statement is made once."""
+    unpack: Callable[[bytes], Recorded]
 
 
 class Store:
@@ -66,18 +80,23 @@ class Store:
     def content_hash(self) -> str:
         return self._meta.content_hash
 
+    @property
+    def seal(self) -> bytes:
+        """What the file says that the digest of its bytes is."""
+        return self._meta.seal
+
     def stats(self) -> Stats:
         return stats_of(self._meta, self.path.stat().st_size)
 
     def get(self, call: ToolCall, context: JsonObject | None = None) -> Recorded | None:
         """The record of a call, None if there is none. Raises `StoreError` if the file is damaged there."""
         keys = self._keys.of(call.name).lookups(call.arguments, context)
-        reader = self._reader()
+        _, _, execute, unpack = self._reader()
         try:
             for key in keys:
-                row = reader.cursor.execute(_SELECT, (key,)).fetchone()
+                row = execute(_SELECT, (key,)).fetchone()
                 if row is not None:
-                    return reader.unpacker.unpack(row[0])
+                    return unpack(row[0])
             return None
         except (sqlite3.Error, zstandard.ZstdError, ValueError, TypeError, IndexError) as error:
             raise damaged(self.path, error) from None
@@ -93,14 +112,15 @@ class Store:
         column = {"key": "key", "place": "place"}[order]
         try:
             for key, body in reader.connection.execute(f"SELECT key, body FROM records ORDER BY {column}"):
-                yield key, reader.unpacker.unpack(body)
+                yield key, reader.unpack(body)
         except (sqlite3.Error, zstandard.ZstdError, ValueError, TypeError, IndexError) as error:
             raise damaged(self.path, error) from None
 
     def _reader(self) -> _Reader:
         reader: _Reader | None = getattr(self._local, "reader", None)
-        if reader is None or reader.process != os.getpid():
+        if reader is None or reader.forks != _forks:
             connection = connect_for_reading(self.path)
-            reader = _Reader(os.getpid(), connection, connection.cursor(), Unpacker(self._meta.dictionary))
+            unpacker = Unpacker(self._meta.dictionary)
+            reader = _Reader(_forks, connection, connection.cursor().execute, unpacker.unpack)
             self._local.reader = reader
         return reader

@@ -26,9 +26,13 @@ from data_pipeline.words.tools import Tool
 
 FORMAT = 1
 APPLICATION_ID = 0x74706F72  # "tpor", in the file's head
-PAGE_SIZE = 4096
-CACHE_KIB = 16 * 1024
-"""Pages that a reader keeps; the system's own cache holds the rest."""
+PAGE_SIZE = 16 * 1024
+"""Bytes: large enough that few bodies spill over and the tree stays shallow."""
+MAPPED = 2**31 - 2**16
+"""Bytes of a file that readers map into memory, the most that SQLite does: lookups then cost no system call, and all
+processes share one copy. A longer file's rest is read page by page."""
+CACHE_KIB = 2 * 1024
+"""Pages that a reader keeps of its own: of what is not mapped."""
 LEVEL = 12
 WIDE = b"\0"
 """First byte of a body with wide integers; zstd frames start with 0x28."""
@@ -54,6 +58,8 @@ class Meta(NamedTuple):
     merged: int
     fields: ContextFields
     dictionary: bytes
+    seal: bytes
+    """Digest of the whole file, see `seal.py`; b"" in stores that were built before there were seals."""
 
 
 def meta_rows(meta: Meta) -> list[tuple[str, bytes]]:
@@ -68,6 +74,7 @@ def meta_rows(meta: Meta) -> list[tuple[str, bytes]]:
         ("by_tool", write_json(meta.by_tool)),
         ("context_fields", write_json(meta.fields)),
         ("dictionary", meta.dictionary),
+        ("seal", meta.seal),
     ]
 
 
@@ -92,6 +99,7 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
             numbers["merged"],
             fields,
             rows["dictionary"],
+            rows.get("seal", b""),
         )
     except StoreError:
         raise
@@ -129,6 +137,7 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute(f"PRAGMA mmap_size={MAPPED}")
     return connection
 
 

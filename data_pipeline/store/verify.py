@@ -1,4 +1,4 @@
-"""Finds what is wrong with a store file: a cut, a flipped bit, a foreign file, a record under a key that is not its
+"""Finds what is wrong with a store file: a cut, any flipped bit, a foreign file, a record under a key that is not its
 own."""
 
 import sqlite3
@@ -10,6 +10,7 @@ from data_pipeline.store.file import Store
 from data_pipeline.store.keys import record_key
 from data_pipeline.store.layout import connect_for_reading, damaged
 from data_pipeline.store.protocol import Stats, StoreError
+from data_pipeline.store.seal import is_intact
 
 
 def verify_store(path: str | Path) -> Stats:
@@ -31,6 +32,8 @@ def verify_store(path: str | Path) -> Stats:
     stats = store.stats()
     if seen != stats.records or digest.text() != stats.content_hash:
         raise StoreError(f"{store.path}: the store is damaged (its records do not match its content hash)")
+    if not is_intact(store.path, store.seal):
+        raise StoreError(f"{store.path}: the store is damaged (some byte is not as it was built); build it again")
     return stats
 
 
