@@ -12,70 +12,85 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipeline.chat import template
-from data_pipeline.chat.offers import Schemas, offered, system_parts
+from data_pipeline.chat.families import CHATML, Family, in_form
+from data_pipeline.chat.messages import DEFAULT, Manner, Message, Part, Tokens
+from data_pipeline.chat.offers import Schemas, offered, system_text
+from data_pipeline.chat.qwen import CLOSED_THOUGHT
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import spaced_json
-from data_pipeline.tokenizers import Tokenizer
+from data_pipeline.parsing.messages import Form
+from data_pipeline.tokenizers import Tokenizer, encode_parts
+from data_pipeline.tokenizers.marks import THOUGHT_CLOSE
 from data_pipeline.words import Json, Resolved, Task, Tool, Turn
 
-# Never inside what an assistant writes: a demonstration that held one would teach the policy to forge messages.
-_FORBIDDEN = ("<|im_start|>", "<tool_response>", "</tool_response>")
 
+class ThoughtLimit(NamedTuple):
+    """How long a turn may think, and what is fed to end its thought then."""
 
-class Tokens(NamedTuple):
-    """A demonstration, as a ledger without log-probs.
-
-    ids: int32 [T]. sampled: bool [T], True where a policy would have drawn the token: the loss falls there and
-    nowhere else.
-    """
-
-    ids: np.ndarray
-    sampled: np.ndarray
+    tokens: int
+    closing: tuple[int, ...]
+    closed: bytes
+    """The mark that says that the thought has ended by itself."""
 
 
 @dataclass(frozen=True)
 class Chat:
-    """The template over one tokenizer.
+    """A family's template over one tokenizer.
 
     tokenizer: anything behind the protocol.
-    schemas: how the system message offers the tools ("none": no system message at all).
+    schemas: how the prompt offers the tools ("none": not at all; "full": as the family's template does).
     shorten: what to feed of a resolved call's content (long results are cut structurally); None: the content as it is.
+    family: how conversations are written; the default is that of policies trained here.
+    manner: thinking, its budget, the date.
+    system: what the system message says first.
     """
 
     tokenizer: Tokenizer
     schemas: Schemas = "none"
     shorten: Callable[[Resolved], Json] | None = None
+    family: Family = CHATML
+    manner: Manner = DEFAULT
+    system: str = ""
 
     @property
     def stops(self) -> tuple[bytes, bytes]:
         """(mark that completes a call, mark that ends a turn): in `multi_turn` a policy pauses at either, in `plan`
         at the second.
         """
-        return template.CALL_END.encode(), template.END.encode()
+        call, end = self.family.stops
+        return call.encode(), end.encode()
+
+    @property
+    def form(self) -> Form:
+        """How this policy spells calls: what `Session.respond` must be told."""
+        return self.family.form
+
+    @property
+    def thought_limit(self) -> ThoughtLimit | None:
+        """Of each turn; None where the family does not think, may not, or may as long as it likes."""
+        budget = self.manner.thinking_budget
+        if budget is None or not self.family.thinks or not self.manner.thinking:
+            return None
+        return ThoughtLimit(budget, tuple(self.turn(CLOSED_THOUGHT)), THOUGHT_CLOSE.encode())
 
     def prompt(self, task: Task, tools: Mapping[str, Tool]) -> list[int]:
         """Ids up to where the assistant begins. Raises InputError if the task offers a tool that `tools` lacks."""
-        system = [] if self.schemas == "none" else system_parts(offered(task.tools, tools), self.schemas, task.mode)
-        parts = [(template.USER_OPEN, True), (task.query, False), (template.QUERY_END, True)]
-        if system:
-            parts = [(template.SYSTEM_OPEN, True), *system, (template.MESSAGE_END, True), *parts]
-        return self._ids(parts)
+        shown = [] if self.schemas == "none" else offered(task.tools, tools)
+        said = [text for text in (self.system, system_text(shown, self.schemas, task.mode)) if text]
+        messages = [Message("system", "\n\n".join(said))] if said else []
+        messages.append(Message("user", task.query))
+        return self._ids(self.family.render(messages, shown if self.schemas == "full" else (), self.manner))
 
     def results(self, steps: Sequence[Resolved], *, closed: bool) -> list[int]:
         """Ids fed after a turn that made calls, up to where the assistant goes on.
 
         steps: the turn's attempts with their results, in order. closed: whether the turn itself ended with
-        `<|im_end|>`.
+        `<|im_end|>` (or its family's mark).
         Raises InputError if there is no step or a step has no result: then there is nothing to feed.
         """
         if not steps or any(step.result is None for step in steps):
             raise InputError("a turn without results cannot be followed by another one")
-        parts: list[tuple[str, bool]] = []
-        for place, step in enumerate(steps):
-            opening = template.RESULTS_OPEN if closed else template.CLOSED_RESULTS_OPEN
-            parts += [(template.RESULTS_BETWEEN if place else opening, True), (self.result_text(step), False)]
-        return self._ids([*parts, (template.RESULTS_END, True)])
+        return self._ids(self.family.results([self.result_text(step) for step in steps], closed, self.manner))
 
     def result_text(self, step: Resolved) -> str:
         """The JSON text of one result as the policy reads it."""
@@ -89,38 +104,38 @@ class Chat:
     def demonstration(self, task: Task, tools: Mapping[str, Tool], turns: Sequence[Turn]) -> Tokens:
         """Ids and loss mask of a rollout that made these turns, as an engine's ledger would hold them.
 
-        In `multi_turn` a turn ends with its call's `</tool_call>`, or with `<|im_end|>` (added here where the text
-        lacks it). What follows the last turn is not part of it. Raises InputError naming the task where the text
-        holds a mark that no policy could have sampled there.
+        In `multi_turn` a turn ends with its call's mark, or with the mark of a turn's end (added here where the text
+        lacks it). Calls spelled in another form are spelled in the family's. What follows the last turn is not part of
+        it. Raises InputError naming the task where the text holds a mark that no policy could have sampled there.
         """
         ids = self.prompt(task, tools)
         sampled = [False] * len(ids)
         for place, turn in enumerate(turns):
-            text = stopped_text(turn, task)
+            text = stopped_text(turn, task, self.family)
             turn_ids = self.turn(text)
             ids += turn_ids
             sampled += [True] * len(turn_ids)
             if place + 1 < len(turns):
-                fed = self.results(turn.steps, closed=text.endswith(template.END))
+                fed = self.results(turn.steps, closed=text.endswith(self.family.stops[1]))
                 ids += fed
                 sampled += [False] * len(fed)
         return Tokens(np.asarray(ids, np.int32), np.asarray(sampled, bool))
 
-    def _ids(self, parts: Sequence[tuple[str, bool]]) -> list[int]:
-        return [token_id for text, trusted in parts for token_id in self.tokenizer.encode(text, marks=trusted)]
+    def _ids(self, parts: Sequence[Part]) -> list[int]:
+        return encode_parts(self.tokenizer, [(part.text, part.trusted) for part in parts])
 
 
-def stopped_text(turn: Turn, task: Task) -> str:
+def stopped_text(turn: Turn, task: Task, family: Family = CHATML) -> str:
     """The turn's text up to and with the mark that a policy stops at. Raises InputError if it holds a mark earlier."""
-    text = turn.text
-    pauses = task.mode == "multi_turn" and bool(turn.steps) and text.endswith(template.CALL_END)
-    if not pauses and not text.endswith(template.END):
-        text += template.END
-    stop = template.CALL_END if pauses else template.END
-    body = text[: -len(stop)]
-    early = [mark for mark in (*_FORBIDDEN, template.END) if mark in body]
-    if task.mode == "multi_turn" and template.CALL_END in body:
-        early.append(template.CALL_END)
+    call_end, end = family.stops
+    text = in_form(turn, family)
+    pauses = task.mode == "multi_turn" and bool(turn.steps) and text.endswith(call_end)
+    if not pauses and not text.endswith(end):
+        text += end
+    body = text[: -len(call_end if pauses else end)]
+    early = [mark for mark in (*family.foreign, end) if mark in body]
+    if task.mode == "multi_turn" and call_end in body:
+        early.append(call_end)
     if early:
         raise InputError(
             f"task {task.id}: a turn to demonstrate holds {early[0]!r} before its end, where a policy would have stopped"

@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from data_pipeline.errors import InputError
-from data_pipeline.words import Tool
+from data_pipeline.words import JsonObject, Tool
 
 Schemas = Literal["none", "names", "signatures", "full"]
 
 # Text that models of the Qwen family saw in training, word for word: a format, not prose of ours.
-_FULL_BEFORE = (
+FULL_BEFORE = (
     "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
     "You are provided with function signatures within <tools></tools> XML tags:\n<tools>"
 )
-_FULL_AFTER = (
+FULL_AFTER = (
     "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "
     '<tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>, '
     '"arguments": <args-json-object>}\n</tool_call>'
 )
-_PLAN = (
-    "\n\nMake every call in one message, in order. An argument may be an earlier call's result: "
+PLAN = (
+    "Make every call in one message, in order. An argument may be an earlier call's result: "
     '{"$ref": "0.field"} is the field of the result of the first call.'
 )
 
@@ -35,27 +35,27 @@ def offered(names: Sequence[str], tools: Mapping[str, Tool]) -> list[Tool]:
     return [tools[name] for name in names]
 
 
-def system_parts(tools: Sequence[Tool], schemas: Schemas, mode: str) -> list[tuple[str, bool]]:
-    """The system message as (text, trusted) parts; [] where none is wanted. Schemas are data: they cannot spell
-    marks.
-    """
+def system_text(tools: Sequence[Tool], schemas: Schemas, mode: str) -> str:
+    """What the system message says of the tools beside the family's own offer of full schemas; "" where nothing."""
     if schemas == "none":
-        return []
-    plan = [(_PLAN, True)] if mode == "plan" else []
+        return ""
+    lines = []
     if schemas == "names":
-        return [("Tools: ", True), (", ".join(tool.name for tool in tools), False), *plan]
-    if schemas == "signatures":
-        return [("Tools:\n", True), ("\n".join(map(signature, tools)), False), *plan]
-    parts = [(_FULL_BEFORE, True)]
-    for tool in tools:
-        parts += [("\n", True), (schema_text(tool), False)]
-    return [*parts, (_FULL_AFTER, True), *plan]
+        lines = ["Tools: " + ", ".join(tool.name for tool in tools)]
+    elif schemas == "signatures":
+        lines = ["Tools:\n" + "\n".join(map(signature, tools))]
+    return "\n\n".join([*lines, PLAN] if mode == "plan" else lines)
+
+
+def as_function(tool: Tool) -> JsonObject:
+    """A tool in OpenAI's wrapper."""
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
 
 
 def schema_text(tool: Tool) -> str:
     """A tool as JSON in OpenAI's wrapper, as Qwen3's template dumps it."""
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
+    return json.dumps(as_function(tool), ensure_ascii=False)
 
 
 def signature(tool: Tool) -> str:

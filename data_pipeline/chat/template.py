@@ -22,6 +22,8 @@ The strings that stand between two stretches of data are whole pieces of our own
 END = "<|im_end|>"
 CALL_END = "</tool_call>"
 
+FOREIGN = ("<|im_start|>", "<tool_response>", "</tool_response>")  # never inside what an assistant writes
+
 SYSTEM_OPEN = "<|im_start|>system\n"
 USER_OPEN = "<|im_start|>user\n"
 MESSAGE_END = END + "\n"

@@ -9,7 +9,7 @@ from data_pipeline.backends.protocol import Backend, refusal
 from data_pipeline.environment.references import UnresolvedReference, resolve_references
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import JsonError, write_json
-from data_pipeline.parsing.hermes import parse_message
+from data_pipeline.parsing.messages import Form, parse_in_form
 from data_pipeline.schemas.checks import Problem, problems
 from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, ToolCall, ToolResult
 from data_pipeline.words.json import JsonObject
@@ -53,10 +53,10 @@ class Session:
         backend = self._backend.forked() if isinstance(self._backend, FaultyBackend) else self._backend
         return Session(self.task, self._tools, backend, self.results)
 
-    def respond(self, text: str) -> Turn:
-        """Reads one message of the assistant and resolves its calls."""
-        attempts, parses = parse_message(text)
-        return Turn(text, self.resolve(attempts), parses)
+    def respond(self, text: str, form: Form = "hermes") -> Turn:
+        """Reads one message of the assistant, whose calls are spelled in that form, and resolves its calls."""
+        attempts, parses = parse_in_form(text, form)
+        return Turn(text, self.resolve(attempts), parses, form)
 
     def resolve(self, attempts: Sequence[Attempt]) -> tuple[Resolved, ...]:
         """Each attempt with its result, in order."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from data_pipeline.formats.rows import Fields, iter_rows, json_type, write_rows
 from data_pipeline.jsontext import JsonError, read_json, write_json
-from data_pipeline.parsing.hermes import call_from_json, parse_message, render_call
+from data_pipeline.parsing.hermes import call_from_json, parse_message
+from data_pipeline.parsing.messages import FORMS, Form, parse_in_form
 from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, ToolCall, ToolResult
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.rollouts import Ledger, Rollout, StopReason, Turn
@@ -96,11 +97,14 @@ def _turns(fields: Fields, messages: list[Json], spell: bool) -> tuple[Turn, ...
         at += 1
         if role != "assistant":
             continue
-        text, attempts, ids, parses = _attempts(fields, messages, at - 1, spell)
+        form = message.get("form", "hermes")
+        if type(form) is not str or form not in FORMS:
+            _message(fields, at - 1).choice("form", tuple(FORMS))
+        text, attempts, ids, parses = _attempts(fields, messages, at - 1, spell, form)
         first = at
         while at < len(messages) and at - first < len(attempts) and _is_reply(messages[at]):
             at += 1
-        turns.append(Turn(text, _paired(attempts, ids, fields, messages, range(first, at)), parses))
+        turns.append(Turn(text, _paired(attempts, ids, fields, messages, range(first, at)), parses, form))
     return tuple(turns)
 
 
@@ -109,14 +113,14 @@ def _is_reply(message: Json) -> bool:
 
 
 def _attempts(
-    fields: Fields, messages: list[Json], place: int, spell: bool
+    fields: Fields, messages: list[Json], place: int, spell: bool, form: Form
 ) -> tuple[str, tuple[Attempt, ...], list[str | None], bool]:
     """(text of the message, attempts, their ids, whether it parses). Calls stand in the text or under tool_calls."""
     message = messages[place]
     text, listed = message.get("content"), message.get("tool_calls")
     if text is not None and type(text) is not str:
         text = _message(fields, place).take("content", str)
-    attempts, parses = parse_message(text) if text else ((), True)
+    attempts, parses = parse_in_form(text, form) if text else ((), True)
     if not listed:
         if listed is not None and type(listed) is not list:
             _message(fields, place).take("tool_calls", list)
@@ -134,7 +138,8 @@ def _attempts(
         ids.append(call_id)
         calls.append(_listed_call(item))
     if spell:
-        spelled = [render_call(call) if isinstance(call, ToolCall) else call.text for call in calls]
+        render = FORMS[form].render
+        spelled = [render(call) if isinstance(call, ToolCall) else call.text for call in calls]
         text = "\n".join([text, *spelled] if text else spelled)
     parses = parses and all(isinstance(call, ToolCall) for call in calls)
     return text or "", (*attempts, *calls), ids, parses
@@ -236,7 +241,8 @@ def rollout_to_row(rollout: Rollout) -> JsonObject:
     """The interchange form of a rollout: raw text of each turn, and every result with its kind."""
     messages: list[JsonObject] = []
     for turn in rollout.turns:
-        messages.append({"role": "assistant", "content": turn.text})
+        said: JsonObject = {"role": "assistant", "content": turn.text}
+        messages.append(said if turn.form == "hermes" else {**said, "form": turn.form})
         messages.extend(_tool_message(step) for step in turn.steps if step.result is not None)
     row: JsonObject = {"task_id": rollout.task_id, "group_index": rollout.group_index, "stop": rollout.stop.value}
     if rollout.seed is not None:

@@ -14,7 +14,18 @@ MARKS: tuple[str, ...] = (
     "<answer>",
     "</answer>",
 )
+THOUGHT_OPEN, THOUGHT_CLOSE = "<think>", "</think>"
+_SPOKEN = frozenset({*MARKS, THOUGHT_OPEN, THOUGHT_CLOSE})
+_CONTROL = re.compile(r"<\|[^|]+\|>|</?s>|<(bos|eos|pad|unk|mask)>|<(start|end)_of_(turn|image)>|<unused\d+>")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def is_mark(piece: str) -> bool:
+    """Whether a piece that a released tokenizer matches as a whole steers the model, so that data must not spell it.
+
+    The others (runs of newlines, HTML tags of Gemma) are ordinary text that happens to be one piece.
+    """
+    return piece in _SPOKEN or _CONTROL.fullmatch(piece) is not None
 
 
 class MarkSplitter:
@@ -36,6 +47,15 @@ class MarkSplitter:
             start = found.end()
         if start < len(text):
             yield text[start:], False
+
+    def broken(self, text: str) -> Iterator[str]:
+        """Yields parts that join to the text, none of which holds a mark: each is cut behind its first character."""
+        start = 0
+        while self._pattern and (found := self._pattern.search(text, start)):
+            yield text[start : found.start() + 1]
+            start = found.start() + 1
+        if start < len(text):
+            yield text[start:]
 
 
 def without_surrogates(text: str) -> str:

@@ -1,8 +1,8 @@
 """A SentencePiece model behind the tokenizer protocol: exact round trip, marks kept apart from data.
 
 Marks are the model's control pieces, which SentencePiece itself never matches in a text: here they come out only of
-trusted text. Decoding joins the bytes of the pieces instead of asking SentencePiece, so that ids and bytes agree
-token by token and nothing is normalised.
+trusted text. Released files (Gemma, Llama 2) are read as `model_file` says. Decoding joins the bytes of the pieces
+instead of asking SentencePiece, so that ids and bytes agree token by token and nothing is normalised.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import sentencepiece
 
 from data_pipeline.errors import InputError
 from data_pipeline.tokenizers.marks import MarkSplitter, without_surrogates
+from data_pipeline.tokenizers.model_file import trusted_marks
 from data_pipeline.tokenizers.saving import write_whole
 
 SPACE = "\u2581"  # how a piece spells a space; the character itself goes through its three bytes
@@ -26,13 +27,14 @@ class SentencePieceTokenizer:
 
     def __init__(self, model: bytes) -> None:
         try:
-            self._model = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self._model = sentencepiece.SentencePieceProcessor(model_proto=trusted_marks(model))
         except RuntimeError as error:
             raise InputError(f"not a SentencePiece model: {error}") from None
         self._proto = model
         self.identity = hashlib.blake2b(model, digest_size=16).hexdigest()
         self.vocab_size = self._model.vocab_size()
-        self.pad_id = self._model.pad_id()
+        # Llama 2's file has no padding piece: the unknown piece never occurs in a text either.
+        self.pad_id = self._model.pad_id() if self._model.pad_id() >= 0 else self._model.unk_id()
         names = [self._model.id_to_piece(token_id) for token_id in range(self.vocab_size)]
         self._ids = {
             name: token_id
@@ -55,8 +57,6 @@ class SentencePieceTokenizer:
         return name.replace(SPACE, " ").encode()
 
     def _check(self) -> None:
-        if self.pad_id < 0:
-            raise InputError("the SentencePiece model has no padding piece: train it with pad_id=0")
         for text in ("  a  b ", "a\nb\tc\r\n", "\u00c5\u212b e\u0301", "\U0001f600", SPACE, "\x00"):
             if self.decode(self.encode(text)) != text:
                 needs = "byte_fallback, identity normalisation and no dummy prefix"

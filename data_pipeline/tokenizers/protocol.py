@@ -19,6 +19,10 @@ class Tokenizer(Protocol):
     def identity(self) -> str:
         """Digest of everything that decides ids: equal identities give equal ids for every text."""
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The strings that become one piece in trusted text, and in no other."""
+
     def encode(self, text: str, *, marks: bool = False) -> list[int]:
         """Ids of a text. marks=True: trusted scaffolding, marks become pieces. marks=False: data, no mark piece ever
         comes out.

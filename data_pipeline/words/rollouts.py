@@ -41,8 +41,8 @@ class Turn(NamedTuple):
     steps: tuple[Resolved, ...] = ()
     parses: bool = True
     """False if the text holds a call that is malformed or was never closed."""
-    form: Literal["hermes", "json", "xml", "direct"] = "hermes"
-    """How calls are spelled in the text; the others are the plan forms of `data_pipeline.parsing`."""
+    form: Literal["hermes", "parameters", "json", "xml", "direct"] = "hermes"
+    """How calls are spelled in the text; json, xml and direct are the plan forms of `data_pipeline.parsing`."""
 
 
 class Rollout(NamedTuple):

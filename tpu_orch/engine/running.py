@@ -64,7 +64,7 @@ class Running:
         ids = [int(token) for piece in self.drawn for token in piece if token < known]
         self.drawn = []
         end = self.chat.stops[1].decode()
-        turn = self.session.respond(self.chat.tokenizer.decode(ids).split(end)[0])
+        turn = self.session.respond(self.chat.tokenizer.decode(ids).split(end)[0], self.chat.form)
         self.turns.append(turn)
         if status == BUDGET:
             self.stop = StopReason.MAX_TOKENS

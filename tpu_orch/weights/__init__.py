@@ -1,6 +1,17 @@
 """Folders of released weights: read from published files into a checkpoint, opened again for training, published again."""
 
 from tpu_orch.weights.folder import Weights, import_weights, open_mesh, open_weights
+from tpu_orch.weights.open import PolicySource, find_policy, load_policy, policy_chat
 from tpu_orch.weights.publish import export_weights
 
-__all__ = ["Weights", "export_weights", "import_weights", "open_mesh", "open_weights"]
+__all__ = [
+    "PolicySource",
+    "Weights",
+    "export_weights",
+    "find_policy",
+    "import_weights",
+    "load_policy",
+    "open_mesh",
+    "open_weights",
+    "policy_chat",
+]

@@ -34,6 +34,7 @@ from tpu_orch.trainer.build import model_config
 
 MODEL = "model.json"
 PUBLISHED = "published"
+TOKENIZER = "tokenizer.model"
 CARRIED = (
     "config.json",
     "generation_config.json",
@@ -114,9 +115,9 @@ def open_weights(folder: Path, mesh: Mesh) -> Weights:
       InputError: the folder is neither, its checkpoint is damaged, or the mesh does not fit.
     """
     try:
-        config, published, files = _imported(folder) if (folder / MODEL).exists() else _trained(folder)
+        config, published, files = described(folder)
         shardings = param_shardings(config, mesh)
-    except (ModelError, JsonError, TypeError) as error:
+    except ModelError as error:
         raise InputError(f"{folder}: {error}") from None
     placed = jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
@@ -125,6 +126,14 @@ def open_weights(folder: Path, mesh: Mesh) -> Weights:
     )
     step = newest_step(folder / CHECKPOINTS)
     return Weights(config, load_parts(step, {"params": placed})["params"], published, files, int(step.name))
+
+
+def described(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
+    """Configuration, config.json and files beside the weights, of an import or of a run. Raises InputError."""
+    try:
+        return _imported(folder) if (folder / MODEL).exists() else _trained(folder)
+    except (ModelError, JsonError, TypeError) as error:
+        raise InputError(f"{folder}: {error}") from None
 
 
 def _imported(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
@@ -138,6 +147,6 @@ def _trained(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
     if not (folder / CONFIG).exists():
         raise InputError(f"{folder}: holds neither {MODEL} (an import) nor {CONFIG} (a run)")
     run = run_from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
-    pieces = folder / "tokenizer.model"
+    pieces = folder / TOKENIZER
     config = model_config(run, load_tokenizer(pieces).vocab_size)
     return config, published_config(config, run.engine.capacity), (pieces,)

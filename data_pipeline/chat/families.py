@@ -1,0 +1,64 @@
+"""Families of models as rows of data: how a conversation is written, what ends a turn, how calls are spelled."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from data_pipeline.chat import gemma, llama, qwen, template
+from data_pipeline.chat.messages import Manner, Message, Part
+from data_pipeline.errors import InputError
+from data_pipeline.parsing.messages import FORMS, Form
+from data_pipeline.words import Tool, ToolCall, Turn
+
+
+class Family(NamedTuple):
+    """One way to write conversations."""
+
+    render: Callable[[Sequence[Message], Sequence[Tool], Manner], list[Part]]
+    """messages, tools offered -> the text up to where the assistant goes on, equal to the released template"""
+    results: Callable[[Sequence[str], bool, Manner], list[Part]]
+    """JSON texts of a turn's results, whether the turn ended itself -> what is fed after it, append-only"""
+    stops: tuple[str, str]
+    """(what completes a call, what ends a turn); equal where a call has no mark of its own"""
+    form: Form
+    """how calls are spelled"""
+    between_calls: str
+    """what stands between two calls in one message"""
+    foreign: tuple[str, ...]
+    """marks that are never inside what an assistant writes: a demonstration that held one would teach forgery"""
+    thinks: bool = False
+
+
+CHATML = Family(
+    qwen.chatml, qwen.results, (template.CALL_END, template.END), "hermes", "\n", template.FOREIGN
+)  # policies trained here
+QWEN3 = CHATML._replace(render=qwen.qwen3, results=qwen.qwen3_results, thinks=True)
+QWEN2 = CHATML._replace(render=qwen.qwen2)
+LLAMA3 = Family(llama.llama3, llama.llama3_results, llama.STOPS, "parameters", llama.BETWEEN, llama.MARKS)
+GEMMA3 = Family(gemma.gemma3, gemma.gemma3_results, gemma.STOPS, "parameters", gemma.BETWEEN, gemma.MARKS)
+
+FAMILIES: Mapping[str, Family] = {
+    "chatml": CHATML,
+    "qwen3": QWEN3,
+    "qwen2": QWEN2,
+    "llama": LLAMA3,
+    "gemma2": GEMMA3,
+    "gemma3_text": GEMMA3,
+    "gemma3": GEMMA3,
+}
+"""by the `model_type` of a published config.json; chatml: policies trained here"""
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a published model type. Raises InputError with the known ones."""
+    if model_type not in FAMILIES:
+        raise InputError(f"no chat template for model type {model_type!r:.40}: there are {', '.join(FAMILIES)}")
+    return FAMILIES[model_type]
+
+
+def in_form(turn: Turn, family: Family) -> str:
+    """The turn's text with its calls spelled as the family spells them; as it is where it already has that form."""
+    calls = [step.attempt for step in turn.steps]
+    if turn.form == family.form or not calls:
+        return turn.text
+    render = FORMS[family.form].render
+    return family.between_calls.join(render(call) if isinstance(call, ToolCall) else call.text for call in calls)
