@@ -10,7 +10,7 @@ from rich.console import Console
 from data_pipeline.errors import InputError
 from tpu_orch.reports.explanation import explanation
 from tpu_orch.scoring.job import Spec, judge_line, open_job
-from tpu_orch.scoring.runners import read_chunks
+from tpu_orch.scoring.runners import read_lines, read_pieces
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def run(args: Args) -> int:
         raise InputError(f"{args.tasks} has no task {args.task!r:.80}")
     console = Console(width=args.width)
     shown = 0
-    for chunk in read_chunks(args.rollouts):
-        for line in chunk:
+    for piece in read_pieces(args.rollouts):
+        for line in read_lines(args.rollouts, piece):
             if args.row is not None and line.place != args.row:
                 continue
             judged = judge_line(job, line, str(args.rollouts), only=args.task)

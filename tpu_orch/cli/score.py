@@ -14,7 +14,7 @@ from data_pipeline.errors import InputError
 from tpu_orch.runs.parts import appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
 from tpu_orch.scoring.output import job_identity, resume
-from tpu_orch.scoring.runners import Scored, read_chunks, run_local, run_processes
+from tpu_orch.scoring.runners import Scored, read_pieces, run_local, run_processes
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,7 @@ def run(args: Args) -> int:
     spec = spec_of(args)
     if not args.rollouts.is_file():
         raise FileNotFoundError(f"{args.rollouts}: no such file of rollouts")
-    if args.runner == "beam":
-        from tpu_orch.scoring.beam import score_with_beam
-
-        tally = score_with_beam(spec, args.rollouts, args.out, args.beam_options)
-    else:
-        tally = _score(spec, args)
+    tally = _score_with_beam(spec, args) if args.runner == "beam" else _score(spec, args)
     report(tally, spec)
     return 1 if args.strict and tally.errors else 0
 
@@ -118,15 +113,23 @@ def _score(spec: Spec, args: Args) -> Tally:
     done = resume(args.out, job_identity(spec, args.rollouts), spec.rewards)
     if done.rollouts:
         print(f"going on after {done.rollouts} rollouts that are scored already", file=sys.stderr)
-    chunks = read_chunks(path, done.rollouts)
+    pieces = read_pieces(path, done.rollouts)
     with appended(args.out) as file:
         many = args.runner == "processes"
-        parts = run_processes(spec, path, chunks, args.workers) if many else run_local(job, path, chunks)
+        parts = run_processes(spec, path, pieces, args.workers) if many else run_local(job, path, pieces)
         for part in shown(parts, args.rollouts.stat().st_size):
             file.write(b"".join(line + b"\n" for line in part.lines))
             file.flush()
             done = done.plus(part.tally)
     return done
+
+
+def _score_with_beam(spec: Spec, args: Args) -> Tally:
+    try:
+        from tpu_orch.scoring.beam import score_with_beam
+    except ImportError as error:
+        raise InputError(f"--runner beam needs Apache Beam: install tpu-orch[beam] ({error})") from None
+    return score_with_beam(spec, args.rollouts, args.out, args.beam_options)
 
 
 def shown(parts: Iterable[Scored], size: int) -> Iterator[Scored]:

@@ -1,6 +1,6 @@
-"""Who runs the scoring of chunks of lines: this process, or several, in the order of the file either way."""
+"""Who runs the scoring of pieces of a file: this process, or several, in the order of the file either way."""
 
-import itertools
+import io
 import multiprocessing
 import signal
 from collections import deque
@@ -13,49 +13,90 @@ from data_pipeline.errors import InputError
 from tpu_orch.scoring.job import Job, Line, Spec, Tally, open_job, score_lines
 
 CHUNK = 256
-"""Lines that are judged, padded and totalled together."""
+"""Rollouts that are judged, padded and totalled together."""
+
+
+class Piece(NamedTuple):
+    """A stretch of a rollouts file by where it stands, so that its lines need not travel between processes."""
+
+    number: int
+    """Of its first line, from 1."""
+    place: int
+    """Of its first rollout, from 0."""
+    start: int
+    """Byte at which it begins."""
+    size: int
+    """Bytes, whole lines."""
 
 
 class Scored(NamedTuple):
-    """A chunk's lines of scores."""
+    """A piece's lines of scores."""
 
     lines: list[bytes]
     tally: Tally
     read: int
-    """Bytes of the rollouts file that the chunk is made of."""
+    """Bytes of the rollouts file that the piece is made of."""
 
 
-def read_chunks(path: str | Path, skip: int = 0, size: int = CHUNK) -> Iterator[list[Line]]:
-    """The lines of a file that are not blank, in chunks; `skip` rows from the start are left out."""
+def read_pieces(path: str | Path, skip: int = 0, size: int = CHUNK) -> Iterator[Piece]:
+    """A file in pieces of `size` rollouts; blank lines are none, and `skip` rollouts from the start are left out."""
+    number, place, start, end, held = 1, 0, 0, 0, 0
     with Path(path).open("rb") as file:
-        rows = ((number, text) for number, text in enumerate(file, 1) if not text.isspace())
-        lines = (Line(number, place, text) for place, (number, text) in enumerate(rows) if place >= skip)
-        while chunk := list(itertools.islice(lines, size)):
-            yield chunk
+        for line, text in enumerate(file, 1):
+            end += len(text)
+            if text.isspace():
+                continue
+            if place + held < skip:
+                number, place, start = line + 1, place + 1, end
+                continue
+            held += 1
+            if held == size:
+                yield Piece(number, place, start, end - start)
+                number, place, start, held = line + 1, place + held, end, 0
+    if held:
+        yield Piece(number, place, start, end - start)
 
 
-def score_chunk(job: Job, chunk: list[Line], path: str) -> Scored:
-    lines, tally = score_lines(job, chunk, path)
-    return Scored(lines, tally, sum(len(line.text) for line in chunk))
+def read_lines(path: str | Path, piece: Piece) -> list[Line]:
+    """The rollouts of a piece."""
+    with Path(path).open("rb") as file:
+        file.seek(piece.start)
+        texts = io.BytesIO(file.read(piece.size))
+    rows = [(number, text) for number, text in enumerate(texts, piece.number) if not text.isspace()]
+    return [Line(number, place, text) for place, (number, text) in enumerate(rows, piece.place)]
 
 
-def run_local(job: Job, path: str, chunks: Iterable[list[Line]]) -> Iterator[Scored]:
+def score_piece(job: Job, path: str, piece: Piece) -> Scored:
+    lines, tally = score_lines(job, read_lines(path, piece), path)
+    return Scored(lines, tally, piece.size)
+
+
+def run_local(job: Job, path: str, pieces: Iterable[Piece]) -> Iterator[Scored]:
     """In this process."""
-    for chunk in chunks:
-        yield score_chunk(job, chunk, path)
+    for piece in pieces:
+        yield score_piece(job, path, piece)
 
 
-def run_processes(spec: Spec, path: str, chunks: Iterable[list[Line]], workers: int) -> Iterator[Scored]:
-    """In several processes, each with the tools, tasks and store open; at most two chunks a worker are under way."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _open_in_worker, (spec,)) as pool:
-        under_way: deque[Future[Scored | str]] = deque()
-        for chunk in chunks:
-            under_way.append(pool.submit(_score_in_worker, chunk, path))
-            if len(under_way) > 2 * workers:
-                yield _result(under_way.popleft())
-        while under_way:
+def run_processes(spec: Spec, path: str, pieces: Iterable[Piece], workers: int) -> Iterator[Scored]:
+    """In several processes, each with the tools, tasks and store open."""
+    with started_workers(spec, workers) as pool:
+        yield from run_in(pool, path, pieces, workers)
+
+
+def started_workers(spec: Spec, workers: int) -> ProcessPoolExecutor:
+    """Processes that have opened the job, or do so when the first piece comes."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _open_in_worker, (spec,))
+
+
+def run_in(pool: ProcessPoolExecutor, path: str, pieces: Iterable[Piece], workers: int) -> Iterator[Scored]:
+    """The pieces in order; at most two a worker are under way."""
+    under_way: deque[Future[Scored | str]] = deque()
+    for piece in pieces:
+        under_way.append(pool.submit(_score_in_worker, path, piece))
+        if len(under_way) > 2 * workers:
             yield _result(under_way.popleft())
+    while under_way:
+        yield _result(under_way.popleft())
 
 
 _JOB: list[Job] = []  # of a worker process
@@ -66,10 +107,10 @@ def _open_in_worker(spec: Spec) -> None:
     _JOB.append(open_job(spec))
 
 
-def _score_in_worker(chunk: list[Line], path: str) -> Scored | str:
+def _score_in_worker(path: str, piece: Piece) -> Scored | str:
     """Wrong input comes back as its message: not every error survives the way between processes."""
     try:
-        return score_chunk(_JOB[0], chunk, path)
+        return score_piece(_JOB[0], path, piece)
     except InputError as error:
         return str(error)
 

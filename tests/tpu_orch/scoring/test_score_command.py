@@ -10,7 +10,7 @@ from tpu_orch.cli.score import shown
 from tpu_orch.runs.parts import part_of
 from tpu_orch.scoring.job import Spec, open_job
 from tpu_orch.scoring.output import job_identity, resume
-from tpu_orch.scoring.runners import CHUNK, read_chunks, run_local, run_processes
+from tpu_orch.scoring.runners import CHUNK, read_lines, read_pieces, run_local, run_processes
 
 EXPECTED = [1.0, 0.5, 1.0, 0.0, 0.0, None]
 
@@ -149,7 +149,7 @@ def test_the_part_of_another_job_is_started_over(
 
 def test_processes_write_the_same_bytes_as_one(suite: Path, command: list[str]) -> None:
     rollouts = suite / "rollouts.jsonl"
-    rollouts.write_text(rollouts.read_text() * (CHUNK // 2))  # three chunks
+    rollouts.write_text(rollouts.read_text() * (CHUNK // 2))  # three pieces
     assert main([*command, "--reward", "tier"]) == 0
     alone = (suite / "scores.jsonl").read_bytes()
     assert main([*command, "--reward", "tier", "--runner", "processes", "--workers", "2"]) == 0
@@ -196,14 +196,14 @@ def test_a_result_that_the_policy_writes_itself_is_no_result(suite: Path, comman
     assert scores(suite)[0]["components"]["answer"] == 0.0
 
 
-def test_chunks_skip_blank_lines_and_rows_already_done(suite: Path) -> None:
+def test_pieces_skip_blank_lines_and_rows_already_done(suite: Path) -> None:
     rollouts = suite / "rollouts.jsonl"
     rollouts.write_text("\n" + rollouts.read_text() + "  \n")
-    chunks = list(read_chunks(rollouts, 2, size=3))
-    assert [[(line.number, line.place) for line in chunk] for chunk in chunks] == [[(4, 2), (5, 3), (6, 4)], [(7, 5)]]
+    pieces = [read_lines(rollouts, piece) for piece in read_pieces(rollouts, 2, size=3)]
+    assert [[(line.number, line.place) for line in piece] for piece in pieces] == [[(4, 2), (5, 3), (6, 4)], [(7, 5)]]
 
 
 def test_runners_agree(suite: Path) -> None:
     spec, path = spec_of(suite), str(suite / "rollouts.jsonl")
-    alone = [part.lines for part in shown(run_local(open_job(spec), path, read_chunks(path, size=2)), 1)]
-    assert alone == [part.lines for part in run_processes(spec, path, read_chunks(path, size=2), 2)]
+    alone = [part.lines for part in shown(run_local(open_job(spec), path, read_pieces(path, size=2)), 1)]
+    assert alone == [part.lines for part in run_processes(spec, path, read_pieces(path, size=2), 2)]
