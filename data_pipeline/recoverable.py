@@ -1,8 +1,8 @@
 """Whether a task can be solved from what its policy gets to see: where each argument of the reference can come from.
 
 An argument is recoverable from the query (spelled out, a date or a small number in words included), from the tool's
-schema (a default, an enum, or a value that the parameter's description names, as catalogues without enums do), or from
-an earlier result by a binding. What is in none of these the policy could only guess.
+schema (a default or an enum), from the parameter's description (a value that it names, as catalogues without enums do),
+or from an earlier result by a binding. What is in none of these the policy could only guess.
 """
 
 import re
@@ -18,7 +18,7 @@ from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.tasks import ReferenceStep, Task
 from data_pipeline.words.tools import Tool
 
-Source: TypeAlias = Literal["query", "schema", "result", "nowhere"]
+Source: TypeAlias = Literal["query", "schema", "description", "result", "nowhere"]
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -75,24 +75,23 @@ def _source(leaf: Json, schema: JsonObject, path: Path, query: str, bound: bool)
         return "result"
     if any(_contains(query, form) for form in spellings(leaf)):
         return "query"
-    if _in_schema(leaf, schema, path):
-        return "schema"
-    return "nowhere"
+    return _source_in_schema(leaf, schema, path)
 
 
-def _in_schema(leaf: Json, schema: JsonObject, path: Path) -> bool:
+def _source_in_schema(leaf: Json, schema: JsonObject, path: Path) -> Source:
     inner = schema
     described = ""
     for part in (None, *path):
         if part is not None:
             inner = inner.get("items", {}) if type(part) is int else inner.get("properties", {}).get(part, {})
         if type(inner) is not dict:
-            return False
+            return "nowhere"
         described += " " + str(inner.get("description", ""))
     stated = [inner[word] for word in ("default", "const") if word in inner] + list(inner.get("enum", ()))
     if any(equal_values(leaf, value, inner) for value in stated):
-        return True
-    return type(leaf) is str and len(leaf) >= 3 and _contains(_folded(described), _folded(leaf))
+        return "schema"
+    named = type(leaf) is str and len(leaf) >= 3 and _contains(_folded(described), _folded(leaf))
+    return "description" if named else "nowhere"
 
 
 def _bound_arguments(

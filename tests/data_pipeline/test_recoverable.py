@@ -50,7 +50,7 @@ def sources(query: str, arguments: dict, bindings=(), results=()) -> dict[str, s
         ("anything", "kind", "medium", "nowhere"),
         ("anything", "limit", 25, "schema"),
         ("anything", "limit", 26, "nowhere"),
-        ("anything", "sort", "best_price", "schema"),
+        ("anything", "sort", "best_price", "description"),
         ("anything", "q", "best_price", "nowhere"),
     ],
 )

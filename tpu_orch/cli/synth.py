@@ -18,7 +18,6 @@ from data_pipeline.formats import read_tools, write_tasks
 from data_pipeline.synthesis import (
     EndpointWriter,
     Grammar,
-    Range,
     StoreBench,
     Synthesised,
     SynthOptions,
@@ -30,6 +29,7 @@ from data_pipeline.synthesis import (
 from data_pipeline.words import JsonObject, Tool
 from data_pipeline.workflows import read_workflows
 from tpu_orch.cli.counting import counter
+from tpu_orch.cli.ranges import parse_range
 
 
 @dataclass(frozen=True)
@@ -141,14 +141,6 @@ def _options(args: Args) -> SynthOptions:
         splits=parse_splits(args.splits, args.hold_out, args.seed),
         seed=args.seed,
     )
-
-
-def parse_range(option: str, text: str) -> Range:
-    """`2:6`, or `3` for 3:3. Raises InputError naming the option."""
-    low, colon, high = text.partition(":")
-    if not low.isdigit() or (colon and not high.isdigit()) or int(low) > int(high if colon else low):
-        raise InputError(f"{option} {text}: give LEAST:MOST, such as 2:6")
-    return Range(int(low), int(high if colon else low))
 
 
 def _writer(args: Args, tools: dict[str, Tool]) -> Writer:

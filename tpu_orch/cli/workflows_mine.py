@@ -24,7 +24,7 @@ from data_pipeline.workflows import (
     trace_of_task,
     write_workflows,
 )
-from data_pipeline.workflows.published import compare, template_edges
+from data_pipeline.workflows.published import compare, read_templates, template_edges, unlinked, why_missed
 
 SHOWN = 20
 
@@ -92,7 +92,7 @@ def run(args: Args) -> int:
     write_workflows(args.out, found)
     _tell(mined.edges, f"{len(traces)} traces" if traces else "an exploration", len(mined.dropped))
     if args.against is not None:
-        _tell_comparison(set(mined.edges), args.against)
+        _tell_comparison(args, mined, traces)
     print(f"{args.out}: {len(found)} workflows")
     return 0
 
@@ -127,13 +127,25 @@ def _tell(edges: dict[EdgeType, Evidence], source: str, dropped: int) -> None:
         print(f"  and {len(edges) - SHOWN} more", file=sys.stderr)
 
 
-def _tell_comparison(mined: set[EdgeType], templates: Path) -> None:
-    found, missed, added = compare(mined, template_edges(templates))
+def _tell_comparison(args: Args, mined: Mined, traces: list[Trace]) -> None:
+    assert args.against is not None
+    templates = read_templates(args.against)
+    found, missed, added = compare(mined.edges, template_edges(templates))
     arguments = sum(found.values()), sum(found.values()) + sum(missed.values())
     print(
         f"published: {arguments[0]} of {arguments[1]} arguments found, {len(found)} of {len(found) + len(missed)} kinds of edges"
     )
-    for edge, count in sorted(missed.items(), key=lambda item: (-item[1], item[0].text)):
-        print(f"  missed  {count:4d}  {edge.text}")
+    reasons = {edge: why_missed(edge, traces, mined.dropped) for edge in missed}
+    for why in sorted(set(reasons.values())):
+        kinds = [edge for edge in missed if reasons[edge] == why]
+        print(f"missed, {why}: {sum(missed[edge] for edge in kinds)} arguments, {len(kinds)} kinds of edges")
+        for edge in sorted(kinds, key=lambda edge: (-missed[edge], edge.text)):
+            print(f"  {missed[edge]:4d}  {edge.text}")
+    lacking = unlinked(templates, list(mined.edges), StoreBackend(open_any(args.store, read_tools(args.tools))))
+    sums = sum(link.confirmed for link in lacking.values()), sum(link.possible for link in lacking.values())
+    print(f"links that the templates lack: {sums[0]} confirmed by a recorded result, {sums[1]} possible")
+    for edge, link in lacking.items():
+        print(f"  {link.confirmed:4d} {link.possible:4d}  {edge.text}")
+    print(f"mined kinds of edges that no template has: {len(added)}")
     for edge in added:
-        print(f"  added         {edge.text}")
+        print(f"  {edge.text}")

@@ -1,18 +1,20 @@
 """Mining: planted edges are found, echoes and coincidences are not, whatever the order of the traces."""
 
+import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from data_pipeline.backends import PythonBackend, StoreBackend
 from data_pipeline.environment import Environment, replay
-from data_pipeline.formats import iter_responses, read_tasks, read_tools
+from data_pipeline.formats import FormatError, Recorded, iter_responses, read_tasks, read_tools
 from data_pipeline.sandbox import make_world, record_world, sandbox_tasks
 from data_pipeline.store import MemoryStore, Store
-from data_pipeline.words import Edge, Workflow
+from data_pipeline.words import Edge, Tool, Workflow
 from data_pipeline.workflows import EdgeType, Trace, TraceStep, mine, mine_records, trace_of_rollout, trace_of_task
-from data_pipeline.workflows.published import compare, template_edges
+from data_pipeline.workflows.published import compare, read_templates, template_edges, unlinked, why_missed
 from data_pipeline.workflows.values import Searchable
 
 CITY, HOTELS, REVIEWS = "find_city", "find_hotels", "reviews"
@@ -165,11 +167,59 @@ def test_booking(shared: Path) -> None:
     folder = shared / "data" / "booking"
     tools = read_tools(folder / "tools.json")
     backend = StoreBackend(MemoryStore(iter_responses(folder / "responses.jsonl"), tools))
-    mined = mine([trace_of_task(task, backend) for task in read_tasks(folder / "tasks.jsonl")])
-    comparison = compare(set(mined.edges), template_edges(folder / "workflow_templates.json"))
+    traces = [trace_of_task(task, backend) for task in read_tasks(folder / "tasks.jsonl")]
+    mined = mine(traces)
+    templates = read_templates(folder / "workflow_templates.json")
+    comparison = compare(mined.edges, template_edges(templates))
     assert sum(comparison.found.values()) >= 430
     assert sum(comparison.found.values()) + sum(comparison.missed.values()) == 544
     added = {(edge.source, edge.target, edge.argument) for edge in comparison.added}
     assert ("Search_Flight_Location", "Search_Flights_Multi_Stops", ("legs", 0, "fromId")) in added
     assert EdgeType("Search_Hotel_Destination", (0, "dest_id"), "Search_Hotels", ("dest_id",)) in mined.edges
     assert not any(edge.argument[-1] in ("arrival_date", "departure_date", "currency_code") for edge in mined.edges)
+    reasons = Counter[str]()
+    for edge, count in comparison.missed.items():
+        reasons[why_missed(edge, traces, mined.dropped)] += count
+    assert reasons["no trace makes both calls"] >= 80  # no record could have shown these
+    lacking = unlinked(templates, list(mined.edges), backend)
+    assert sum(link.confirmed for link in lacking.values()) >= 50
+    hotels = EdgeType("Search_Hotel_Destination", (0, "dest_id"), "Search_Hotels", ("dest_id",))
+    assert sum(lacking[hotels]) >= 20
+
+
+def test_links_that_templates_lack_are_confirmed_by_records(tmp_path: Path) -> None:
+    """Two templates of list -> show: one ties the id, one does not; a record speaks for or against the link."""
+
+    def template(query: str, shown: str, tied: bool) -> dict:
+        origin = {"id": {"from_step": 0, "from_field": "items[1].id", "value": shown}} if tied else {}
+        first = {"function": "list", "arguments": {"query": query}, "dependency_args": {}}
+        return {
+            "dependencies": {
+                "0": first,
+                "1": {"function": "show", "arguments": {"id": shown}, "dependency_args": origin},
+            }
+        }
+
+    rows = [
+        template("a", "X7", True),
+        template("b", "Y8", False),
+        template("b", "Z9", False),
+        template("c", "W1", False),
+    ]
+    path = tmp_path / "templates.json"
+    path.write_text(json.dumps({"workflows": rows}))
+    tools = {name: Tool(name, "", {"type": "object"}) for name in ("list", "show")}
+    record = Recorded("list", {"query": "b"}, {"items": [{"id": "Q0"}, {"id": "Y8"}]})
+    backend = StoreBackend(MemoryStore([record], tools))
+    edge = EdgeType("list", ("items", 0, "id"), "show", ("id",))
+    templates = read_templates(path)
+    assert template_edges(templates) == {edge: 1}
+    # Y8 stands in the recorded list, Z9 does not (so it came from elsewhere), list "c" is not recorded.
+    assert unlinked(templates, [edge], backend) == {edge: (1, 1)}
+    trace = Trace("t", (TraceStep("list", {"query": "b"}, {"items": []}), TraceStep("show", {"id": "Z9"})))
+    assert why_missed(edge, [trace], ()) == "no value matches in the traces"
+    assert why_missed(edge, [trace], {edge}) == "taken for coincidence"
+    assert why_missed(edge, [Trace("t", trace.steps[::-1])], ()) == "no trace makes both calls"
+    path.write_text('{"workflows": [{"dependencies": {"1": {}}}]}')
+    with pytest.raises(FormatError, match="is not a file of workflow templates"):
+        read_templates(path)
