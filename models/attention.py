@@ -52,10 +52,12 @@ def dense_attention(
     cap: float = 0.0,
 ) -> Float[Array, "B Q N H"]:
     """softmax(scale q k') v over the keys that are seen; N / K query heads share a key head."""
-    grouped = q.reshape(*q.shape[:2], k.shape[2], -1, q.shape[3])
-    scores = jnp.einsum("bqkgh,btkh->bkgqt", grouped, k, preferred_element_type=jnp.float32) * scale
+    # Heads go before tokens first, so that both products are plain batched ones: half the time on CPU, forward and backward.
+    grouped = jnp.moveaxis(q.reshape(*q.shape[:2], k.shape[2], -1, q.shape[3]), 1, 3)
+    k, v = jnp.moveaxis(k, 1, 2), jnp.moveaxis(v, 1, 2)
+    scores = jnp.einsum("bkgqh,bkth->bkgqt", grouped, k, preferred_element_type=jnp.float32) * scale
     weights = jax.nn.softmax(jnp.where(seen[:, None, None], softcap(scores, cap), MASKED), axis=-1)
-    return jnp.einsum("bkgqt,btkh->bqkgh", weights.astype(v.dtype), v).reshape(q.shape)
+    return jnp.moveaxis(jnp.einsum("bkgqt,bkth->bkgqh", weights.astype(v.dtype), v), 3, 1).reshape(q.shape)
 
 
 def self_attention(

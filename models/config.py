@@ -62,6 +62,9 @@ class ModelConfig:
     local_rope_theta: float | None = None
     """base of local layers, unscaled (Gemma 3); None: as global layers"""
 
+    unroll: int = 1
+    """layers that one turn of the training forward's loop holds: more compile longer and, where layers are small, run faster"""
+
     qk_norm: bool = True
     """RMSNorm on every query and key head before the rotation (Qwen3, Gemma 3)"""
     qkv_bias: bool = False

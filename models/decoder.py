@@ -67,7 +67,7 @@ def hidden(
 
     if config.remat != "none":
         layer = jax.checkpoint(layer, prevent_cse=False, policy=REMAT[config.remat])
-    x, _ = jax.lax.scan(layer, embed(config, params, ids), (params["layers"], schedule(config)))
+    x, _ = jax.lax.scan(layer, embed(config, params, ids), (params["layers"], schedule(config)), unroll=config.unroll)
     return norm(config, params["final"], "norm", x)
 
 

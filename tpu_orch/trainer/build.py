@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from data_pipeline.errors import InputError
 from models.config import ModelConfig
@@ -13,15 +14,19 @@ from tpu_orch.config import RunConfig
 from tpu_orch.engine import Engine, decoder_policy
 from tpu_orch.trainer.material import Material
 from tpu_orch.trainer.steps import Run
-from tpu_orch.training.batch import Shape, shapes
+from tpu_orch.training.batch import Shape
 from tpu_orch.training.learner import decoder_learner
 from tpu_orch.training.objective import Objective
 from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimizer
 from tpu_orch.training.state import TrainState, abstract_state, create_state, state_shardings, with_shardings
 from tpu_orch.training.update import make_update
 
-LENGTH_MULTIPLE = 64  # rows of micro-batches are as long as a multiple of this
-SHORTEST_ROW = 256  # so that packing leaves little room unused
+LENGTH_MULTIPLE = 32  # rows of micro-batches are as long as a multiple of this
+SHORTEST_ROW = 128  # so that packing leaves little room unused; attention costs more in longer rows
+UNROLLED = 8  # up to so many layers the loop over them is unrolled on CPU
+SPARE = 1.1  # room beside what a step holds on average, so that a step seldom needs a micro-batch more
+REST = 4  # a step's last micro-batch may have this many times fewer rows
+ROLLOUT_SHARE = 0.75  # share of a micro-batch's places that rollouts may have drawn
 RISE = 0.05  # share of the warm-up's steps over which its learning rate rises
 
 
@@ -42,6 +47,7 @@ def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
         vocab_size=vocab_size,
         d_model=model.d_model,
         layers=model.layers,
+        unroll=model.layers if jax.default_backend() == "cpu" and model.layers <= UNROLLED else 1,
         heads=model.heads,
         kv_heads=model.kv_heads,
         head_dim=model.head_dim,
@@ -69,10 +75,27 @@ def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     return make_optimizer(first, max(warmup.steps, 1)), reported
 
 
-def packed_shape(longest: int, tokens: int, multiple: int) -> Shape:
-    """Rows that hold the longest sequence, and several of the shorter ones packed together: one program serves them all."""
+def packed_shapes(longest: int, step: float, tokens: int, devices: int, share: float) -> list[Shape]:
+    """Rows that hold the longest sequence, and several of the shorter ones packed together; a second shape for what is left.
+
+    Args:
+      longest: tokens of the longest sequence.
+      step: tokens of all sequences of a step on average, so that its micro-batches come out equally full.
+      tokens: of a micro-batch at most (one row a device always fits).
+      devices: that share the rows.
+      share: of the places, how many carry loss at most.
+    """
     length = max(-(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE, SHORTEST_ROW)
-    return shapes([length], tokens=tokens, multiple=multiple)[0]
+    rows = step * SPARE / length
+    pieces = max(-(-rows * length // tokens), 1)
+    most = max(tokens // length // devices, 1)
+    each = min(max(-(-rows // (pieces * devices)), 1), most)
+
+    def of(rows_each: int) -> Shape:
+        scored = max(-(-int(rows_each * length * share) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE, length)
+        return Shape(rows_each * devices, length, scored, devices)
+
+    return sorted({of(int(each)), of(int(max(each // REST, 1)))})
 
 
 def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_visit: Callable[[], None]) -> Built:
@@ -97,7 +120,14 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         make_update(learner, optimizer, objective, shardings=shardings, batch_sharding=rows)
         for optimizer in (first, second)
     ]
-    longest = max((len(tokens.ids) for tokens in material.demonstrations), default=1)
+    shown = material.demonstrations
+    lengths = np.array([len(tokens.ids) for tokens in shown] or [1])
+    drawn = sum(int(tokens.sampled.sum()) for tokens in shown) / lengths.sum()
+    capacity, demonstrated = (
+        config.engine.capacity,
+        config.warmup.batch if config.warmup.steps else config.trainer.replay,
+    )
+    rolled = config.trainer.prompts * config.trainer.group * capacity
     run = Run(
         config=config,
         material=material,
@@ -106,8 +136,10 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         warmup=updates[0],
         reinforce=updates[1],
         objective=objective,
-        rollout_shape=packed_shape(config.engine.capacity, config.micro_tokens, devices),
-        demonstration_shape=packed_shape(longest, config.micro_tokens, devices),
+        rollout_shapes=packed_shapes(capacity, rolled, config.micro_tokens, devices, ROLLOUT_SHARE),
+        demonstration_shapes=packed_shapes(
+            int(lengths.max()), demonstrated * float(lengths.mean()), config.micro_tokens, devices, drawn * SPARE
+        ),
         on_visit=on_visit,
     )
     restart = jax.jit(

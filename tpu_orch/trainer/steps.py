@@ -38,9 +38,9 @@ class Run(NamedTuple):
     warmup: Update
     reinforce: Update
     objective: Objective
-    rollout_shape: Shape
+    rollout_shapes: Sequence[Shape]
     """Of micro-batches of rollouts."""
-    demonstration_shape: Shape
+    demonstration_shapes: Sequence[Shape]
     """Of micro-batches of demonstrations, which are shorter."""
     on_visit: Callable[[], None]
     """Called whenever the host has the word during sampling; raises to end the step."""
@@ -52,7 +52,7 @@ def demonstrations(run: Run, size: int, purpose: int, step: int, weight: float) 
     chosen = [pool[place] for place in seeds.batch_of(len(pool), size, run.config.seed, purpose, step)]
     weights = token_weights(np.array([tokens.sampled.sum() for tokens in chosen]), "tokens") * weight
     examples = [demonstration_example(tokens.ids, tokens.sampled, w) for tokens, w in zip(chosen, weights, strict=True)]
-    return micro_batches(examples, [run.demonstration_shape], pack=True)
+    return micro_batches(examples, run.demonstration_shapes, pack=True)
 
 
 def warmup_step(run: Run, state: TrainState, step: int) -> tuple[TrainState, dict[str, Any]]:
@@ -150,7 +150,7 @@ def policy_batches(run: Run, rollouts: Sequence[Rollout], advantages: np.ndarray
         for ledger, advantage, weight, count in zip(ledgers, advantages, weights, counts, strict=True)
         if ledger is not None and count and (advantage or regularised)
     ]
-    return micro_batches(examples, [run.rollout_shape], temperature=run.config.engine.temperature, pack=True)
+    return micro_batches(examples, run.rollout_shapes, temperature=run.config.engine.temperature, pack=True)
 
 
 def update(
@@ -176,7 +176,7 @@ def update(
 def empty_batch(run: Run) -> MicroBatch:
     """A micro-batch in which no token carries loss: the update leaves the gradient at zero."""
     ids, nothing = np.zeros(2, np.int32), np.zeros(2, bool)
-    return micro_batches([demonstration_example(ids, nothing, 0.0)], [run.rollout_shape])[0]
+    return micro_batches([demonstration_example(ids, nothing, 0.0)], run.rollout_shapes)[0]
 
 
 def reward_metrics(scores: Sequence[Score], earned: dict[int, list[float]]) -> dict[str, Any]:

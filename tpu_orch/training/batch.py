@@ -66,6 +66,9 @@ class MicroBatch(NamedTuple):
     """Of the targets, under the reference policy; 0 unless made."""
     temperature: Float[Array, ""]
     """Of sampling; log-probs are those of logits / temperature."""
+    scored: Int[Array, "S M"] | None = None
+    """The places that carry loss, numbered through the rows of each of S shards; rows * T / S where there are no more.
+    Logits are made for these alone. None: every place."""
 
 
 class Shape(NamedTuple):
@@ -73,6 +76,10 @@ class Shape(NamedTuple):
 
     rows: int
     tokens: int
+    scored: int = 0
+    """Places of each shard that may carry loss, at least `tokens`; 0: every place."""
+    shards: int = 1
+    """Devices that share the rows."""
 
 
 def shapes(lengths: Sequence[int], *, tokens: int, multiple: int = 1) -> tuple[Shape, ...]:
@@ -191,20 +198,60 @@ def lay_out(
     else:
         units = single_units(widths)
     rows = rows_of(units, room, pack=pack)
+    losses = [sum(int(examples[n].sampled.sum()) for unit in row for n in unit.members) for row in rows]
     batches: list[MicroBatch] = []
     places = [Place(0, 0, 0, 0)] * len(examples)
     start = 0
     while start < len(rows):
-        needed = sum(unit.width for unit in rows[start])
-        shape = next(shape for shape in ordered if shape.tokens >= needed)
+        shape = _shape_for(ordered, sum(unit.width for unit in rows[start]), len(rows) - start)
         batch = _empty(shape, temperature)
-        for r, row in enumerate(rows[start : start + shape.rows]):
+        taken = seats(losses[start:], shape)
+        for r, row in zip(taken, rows[start:], strict=False):
             for number, at in _fill(batch, r, row, examples):
                 places[number] = at._replace(batch=len(batches))
         batch.old_logprobs[...] = batch.sampler_logprobs
+        _mark_scored(batch, shape)
         batches.append(batch)
-        start += shape.rows
+        start += len(taken)
     return batches, places
+
+
+def _shape_for(ordered: Sequence[Shape], width: int, rows: int) -> Shape:
+    """The shape of the next micro-batch: the shortest rows that take `width`, and of those no more than `rows` ask for."""
+    length = next(shape.tokens for shape in ordered if shape.tokens >= width)
+    fitting = sorted((shape for shape in ordered if shape.tokens == length), key=lambda shape: shape.rows)
+    return next((shape for shape in fitting if shape.rows >= rows), fitting[-1])
+
+
+def seats(losses: Sequence[int], shape: Shape) -> list[int]:
+    """Which rows of a micro-batch the next rows of the step take, in order, so that no shard scores more places than it may.
+
+    Args:
+      losses: places that carry loss, of each row that is left.
+    """
+    per_shard = shape.rows // shape.shards
+    limit = shape.scored or per_shard * shape.tokens
+    taken: list[int] = []
+    row, used = 0, 0
+    for loss in losses:
+        if row % per_shard and used + loss > limit:  # a shard's first row always fits
+            row = -(-row // per_shard) * per_shard
+        if row >= shape.rows:
+            break
+        used = loss if row % per_shard == 0 else used + loss
+        taken.append(row)
+        row += 1
+    return taken
+
+
+def _mark_scored(batch: MicroBatch, shape: Shape) -> None:
+    """Writes down, shard by shard, which places carry loss."""
+    if batch.scored is None:
+        return
+    weighs = ((batch.policy_weight != 0) | (batch.likelihood_weight != 0)).reshape(shape.shards, -1)
+    for shard, marks in enumerate(weighs):
+        found = np.flatnonzero(marks)
+        batch.scored[shard, : len(found)] = found
 
 
 def of_examples(
@@ -223,9 +270,14 @@ def of_examples(
 
 def _empty(shape: Shape, temperature: float) -> MicroBatch:
     whole, real = (
-        [np.zeros(shape, dtype) for _ in range(number)] for dtype, number in ((np.int32, 5), (np.float32, 6))
+        [np.zeros((shape.rows, shape.tokens), dtype) for _ in range(number)]
+        for dtype, number in ((np.int32, 5), (np.float32, 6))
     )
-    return MicroBatch._make([*whole, *real, np.asarray(temperature, np.float32)])
+    scored = None
+    if shape.scored:
+        beyond = shape.rows // shape.shards * shape.tokens
+        scored = np.full((shape.shards, min(shape.scored, beyond)), beyond, np.int32)
+    return MicroBatch._make([*whole, *real, np.asarray(temperature, np.float32), scored])
 
 
 def _fill(
@@ -275,7 +327,8 @@ def place(batch: MicroBatch, sharding: jax.sharding.NamedSharding | None) -> Mic
     if sharding is None:
         return jax.device_put(batch)
     everywhere = jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
-    shardings = MicroBatch._make([*[sharding] * (len(batch) - 1), everywhere])
+    scored = None if batch.scored is None else sharding
+    shardings = MicroBatch._make([*[sharding] * (len(batch) - 2), everywhere, scored])
     if sharding.is_fully_addressable:
         return jax.device_put(batch, shardings)
 

@@ -24,6 +24,7 @@ def write_batches(path: Path, batches: Sequence[MicroBatch]) -> None:
         f"{number:04d}.{name}": np.asarray(jax.device_get(array))
         for number, batch in enumerate(batches)
         for name, array in batch._asdict().items()
+        if array is not None
     }
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
@@ -40,7 +41,11 @@ def read_batches(path: Path) -> list[MicroBatch]:
         with np.load(path, allow_pickle=False) as stored:
             numbers = sorted({name.split(".")[0] for name in stored.files})
             return [
-                MicroBatch(**{name: stored[f"{number}.{name}"] for name in MicroBatch._fields}) for number in numbers
+                MicroBatch(
+                    **{name: stored[f"{number}.{name}"] for name in MicroBatch._fields[:-1]},
+                    scored=stored[f"{number}.scored"] if f"{number}.scored" in stored.files else None,
+                )
+                for number in numbers
             ]
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: holds no micro-batches ({str(error)[:80]})") from None

@@ -49,10 +49,12 @@ def target_statistics(
     temperature: Float[Array, ""],
     *,
     chunk: int | None = None,
+    entropy: bool = True,
 ) -> TargetStatistics:
     """Log-prob of each target and entropy of its distribution at a temperature, untruncated, float32.
 
     Args:
+      entropy: False: it is given as 0, which spares a pass over the logits.
       chunk: tokens a row whose logits exist at one time, forward and backward; None: all.
     """
 
@@ -61,6 +63,8 @@ def target_statistics(
         norm = jax.nn.logsumexp(logits, axis=-1)
         # Picking the logit before subtracting spares the log-softmax [B T V] and its scatter: 1.5 times faster on CPU.
         picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+        if not entropy:
+            return picked - norm, jnp.zeros_like(norm)
         probabilities = jnp.exp(logits - norm[..., None])
         return picked - norm, norm - jnp.sum(probabilities * logits, axis=-1)
 

@@ -71,17 +71,40 @@ class Update(NamedTuple):
     batch_sharding: jax.sharding.NamedSharding | None
 
 
-def statistics(learner: Learner, params: Params, batch: MicroBatch, chunk: int | None) -> TargetStatistics:
-    """Log-probs and entropies of a micro-batch's targets at its temperature."""
+def statistics(
+    learner: Learner, params: Params, batch: MicroBatch, chunk: int | None, *, entropy: bool = True
+) -> TargetStatistics:
+    """Log-probs and entropies of a micro-batch's targets at its temperature; 0 at places that are not scored."""
     hidden = learner.hidden(params, batch.ids, batch.positions, batch.segments)
-    return target_statistics(learner, params, hidden, batch.targets, batch.temperature, chunk=chunk)
+    if batch.scored is None:
+        return target_statistics(
+            learner, params, hidden, batch.targets, batch.temperature, chunk=chunk, entropy=entropy
+        )
+    shards = batch.scored.shape[0]
+    flat = hidden.reshape(shards, -1, hidden.shape[-1])
+    chosen = jnp.take_along_axis(flat, batch.scored[..., None], axis=1, mode="clip")
+    targets = jnp.take_along_axis(batch.targets.reshape(shards, -1), batch.scored, axis=1, mode="clip")
+    made = target_statistics(learner, params, chosen, targets, batch.temperature, chunk=chunk, entropy=entropy)
+    number = jnp.arange(shards)[:, None]
+
+    def back(values: Float[Array, "S M"]) -> Float[Array, "B T"]:
+        spread = jnp.zeros(flat.shape[:2], values.dtype).at[number, batch.scored].set(values, mode="drop")
+        return spread.reshape(batch.ids.shape)
+
+    return TargetStatistics(*map(back, made))
 
 
 def loss_and_totals(
-    learner: Learner, objective: Objective, chunk: int | None, params: Params, batch: MicroBatch
+    learner: Learner,
+    objective: Objective,
+    chunk: int | None,
+    params: Params,
+    batch: MicroBatch,
+    *,
+    entropy: bool = True,
 ) -> tuple[Float[Array, ""], Totals]:
     """The micro-batch's share of the step's loss, and the sums that the metrics are made of."""
-    return loss_of_statistics(objective, statistics(learner, params, batch, chunk), batch)
+    return loss_of_statistics(objective, statistics(learner, params, batch, chunk, entropy=entropy), batch)
 
 
 def loss_of_statistics(
@@ -145,15 +168,18 @@ def make_update(
     shardings: TrainState | None = None,
     batch_sharding: jax.sharding.NamedSharding | None = None,
     chunk: int | None = None,
+    entropy: bool = True,
 ) -> Update:
     """Compiles nothing yet; each program is compiled at its first call, `accumulate` once a micro-batch shape.
 
     Args:
       shardings: of the train state; None: one device.
       batch_sharding: of arrays [B T] of a micro-batch.
-      chunk: see `learner.target_statistics`.
+      chunk, entropy: see `learner.target_statistics`.
     """
-    gradient = jax.value_and_grad(lambda p, b: loss_and_totals(learner, objective, chunk, p, b), has_aux=True)
+    gradient = jax.value_and_grad(
+        lambda p, b: loss_and_totals(learner, objective, chunk, p, b, entropy=entropy), has_aux=True
+    )
 
     def zeros(params: Params) -> Sums:
         gradients = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params)

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import Ledger
-from tpu_orch.training.batch import Example, Shape, demonstration_example, micro_batches, rollout_example, shapes
+from tpu_orch.training.batch import (
+    Example,
+    Shape,
+    demonstration_example,
+    micro_batches,
+    rollout_example,
+    seats,
+    shapes,
+)
 from tpu_orch.training.normalisers import token_weights
 
 
@@ -134,3 +142,25 @@ def test_layout_is_the_same_for_the_same_lengths() -> None:
     for one, other in zip(micro_batches(first, shapes([16], tokens=32)), again, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_scored_places_are_those_with_loss_and_no_shard_has_more_than_it_may() -> None:
+    ledgers = [ledger(length, seed) for seed, length in enumerate([31, 9, 22, 17, 5, 33, 12, 28, 8, 19])]
+    made = [rollout_example(item, 1.0, 0.25) for item in ledgers]
+    shape = Shape(4, 40, scored=44, shards=2)
+    batches = micro_batches(made, [shape, Shape(2, 40, scored=40, shards=2)], pack=True)
+    assert {batch.ids.shape for batch in batches} == {(4, 40), (2, 40)}  # the last one has few rows
+    total = 0
+    for batch in batches:
+        shards = batch.policy_weight.reshape(2, -1)
+        for weights, scored in zip(shards, batch.scored, strict=True):
+            listed = scored[scored < weights.size]
+            assert listed.tolist() == np.flatnonzero(weights).tolist()
+            total += len(listed)
+    assert total == sum(item.sampled.sum() for item in ledgers)
+
+
+def test_seats_leave_a_shard_when_its_places_are_taken() -> None:
+    assert seats([30, 20, 10, 5, 5], Shape(6, 40, scored=40, shards=2)) == [0, 3, 4, 5]
+    assert seats([40, 40, 1], Shape(2, 40, scored=40, shards=2)) == [0, 1]
+    assert seats([7] * 9, Shape(4, 40)) == [0, 1, 2, 3]
