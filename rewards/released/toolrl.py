@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_pipeline.words import Json, JsonObject, Rollout, Task, Tool
-from rewards.released.tier import read_rollout, spelled_references
+from rewards.released.tier import read_calls, read_rollout, spelled_references
 from rewards.released.tier_text import Calls, Unreadable
 from rewards.verdicts import Verdict, plain_calls
 
@@ -58,6 +58,7 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
     calls = partial(plain_calls, rollout)
     try:
         completion = read_rollout(rollout, task, tools)
+        calls = partial(read_calls, rollout, completion, {})
     except Unreadable as error:
         return Verdict(Row(0.0, LEAST), calls, (f"the calls cannot be read: {error}",))
     if not completion.formatted or not completion.calls:
@@ -97,11 +98,11 @@ def correctness_score(completion: str, gold: str) -> float:
     """How alike the calls of two texts are, from -3 to 3; 0 where the gold text has none."""
     if "<tool_call>" not in gold:
         return 0.0
-    wanted = _read_block(gold)
+    wanted = read_block(gold)
     if "<tool_call>" not in completion or "</tool_call>" not in completion:
         return LEAST
     try:
-        return compare_calls(wanted, _read_block(completion))
+        return compare_calls(wanted, read_block(completion))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return LEAST
 
@@ -141,7 +142,8 @@ def jaccard(a: Sequence[Any], b: Sequence[Any]) -> float:
     return both / (len(a) + len(b) - both)
 
 
-def _read_block(text: str) -> list[Any]:
+def read_block(text: str) -> list[Any]:
+    """The calls of the first <tool_call> block, one JSON text a line. Raises ValueError where a line is none."""
     body = text.split("<tool_call>", 2)[1].split("</tool_call>", 1)[0].strip()
     return [json.loads(line) for line in body.split("\n")]
 

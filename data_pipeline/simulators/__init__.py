@@ -1,0 +1,7 @@
+"""The eight simulated APIs of BFCL's multi-turn categories, written anew: 128 functions, seeded, without network."""
+
+from data_pipeline.simulators.base import Filler, Shared
+from data_pipeline.simulators.filler import long_context_filler
+from data_pipeline.simulators.world import SIMULATORS, World, state_hash
+
+__all__ = ["SIMULATORS", "Filler", "Shared", "World", "long_context_filler", "state_hash"]

@@ -1,0 +1,1 @@
+"""Rows of stored model output in, the same rows with a benchmark's verdicts out."""

@@ -1,0 +1,82 @@
+"""A file of rows through a suite: one line out for each line in, gone on with after a cut."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from data_pipeline.errors import InputError
+from data_pipeline.jsontext import JsonError, read_json
+from data_pipeline.words import JsonObject
+from tpu_orch.judging.suites import SUITES, Options
+from tpu_orch.runs.parts import appended, whole_lines
+
+
+class Tally(NamedTuple):
+    rows: int = 0
+    errors: int = 0
+    first_error: str | None = None
+
+    def plus(self, error: str | None) -> "Tally":
+        return Tally(self.rows + 1, self.errors + (error is not None), self.first_error or error)
+
+
+def judge_file(
+    suite: str, source: Path, out: Path, options: Options, inputs: Sequence[Path], on_row: Callable[[], None]
+) -> Tally:
+    """Judges every row of `source` into `out`; what a cut-off run of the same job has judged is kept.
+
+    Args:
+      suite: one of `SUITES`.
+      source: JSON Lines; blank lines are skipped.
+      out: appears when all is judged.
+      options: see `Options`.
+      inputs: every file that the verdicts depend on; another state of them starts the job over.
+      on_row: called after each row.
+    """
+    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
+    identity = hashlib.sha256(json.dumps([suite, options.fixed, stats]).encode()).hexdigest()
+    tally = Tally()
+    for line in whole_lines(out, identity):
+        tally = tally.plus(orjson.loads(line).get("error") if b'"error"' in line else None)
+        on_row()
+    with appended(out) as file:
+        for place, (number, text) in enumerate(_lines(source)):
+            if place < tally.rows:
+                continue
+            row, error = judge_line(suite, number, text, options)
+            file.write(orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+            tally = tally.plus(error)
+            on_row()
+    return tally
+
+
+def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
+    with source.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.isspace():
+                yield number, line
+
+
+def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[JsonObject, str | None]:
+    """(the judged row, None), or (the row with `error`, what was wrong with it)."""
+    row: JsonObject = {}
+    try:
+        value = read_json(text.strip())
+        if type(value) is not dict:
+            raise InputError("expected a JSON object")
+        row = value
+        judged = SUITES[suite](row, options)
+        orjson.dumps(judged, option=orjson.OPT_NON_STR_KEYS)
+        return judged, None
+    except (JsonError, InputError) as error:
+        problem = str(error)
+    except KeyError as error:
+        problem = f"the field {error} is missing"
+    except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
+        problem = f"is not in the form of this suite ({type(error).__name__}: {error})"
+    problem = f"line {number}: {problem}".splitlines()[0][:300]
+    return {**row, "line": number, "error": problem}, problem
