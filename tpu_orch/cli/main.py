@@ -15,6 +15,10 @@ from models.errors import ModelError
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("audit",): ("tpu_orch.cli.audit", "what cheating policies would earn on your tasks"),
     ("explain",): ("tpu_orch.cli.explain", "why a stored rollout earned what it did"),
+    ("judge",): (
+        "tpu_orch.cli.judge",
+        "official verdicts of BFCL, NESTFUL, ComplexFuncBench and ToolRL on stored output",
+    ),
     ("score",): ("tpu_orch.cli.score", "rewards of stored rollouts, one line a rollout"),
     ("store", "build"): ("tpu_orch.cli.store_build", "recorded responses into one store file"),
     ("store", "get"): ("tpu_orch.cli.store_get", "one recorded response"),
@@ -33,6 +37,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("workflows", "mine"): ("tpu_orch.cli.workflows_mine", "which result feeds which argument, from recorded traces"),
     ("synth",): ("tpu_orch.cli.synth", "checked tasks of any depth from workflows and a store"),
     ("tasks", "check"): ("tpu_orch.cli.tasks_check", "can tasks be executed, and solved from what a policy sees?"),
+    ("bench", "judge"): ("tpu_orch.cli.bench_judge", "verdicts a second of every benchmark suite"),
     ("bench", "store"): ("tpu_orch.cli.bench_store", "size, build, lookups and memory of a store of 100,000 responses"),
     ("dataset", "build"): ("tpu_orch.cli.dataset_build", "tasks and tokenised demonstrations as TFDS datasets"),
     ("dataset", "show"): ("tpu_orch.cli.dataset_show", "what is in a dataset, and is it whole?"),
