@@ -90,8 +90,10 @@ class ModelConfig:
     """type of the stored weights"""
     remat: Literal["none", "dots", "block"] = "block"
     """what the backward pass computes again: nothing; all but the products with weights; every block from its input"""
+    attention: Literal["auto", "xla", "cudnn", "splash"] = "xla"
+    """kernel of whole rows in training (`models.attention_kernels`); auto: the platform's own"""
     query_block: int = 0
-    """queries of a row whose attention scores exist at one time in training (they are [B, N, this, T]); 0: all"""
+    """queries of a row whose attention scores exist at one time under xla (they are [B, N, this, T]); 0: all"""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "d_model", "layers", "heads", "kv_heads", "head_dim", "d_ff", "global_every"):
@@ -101,6 +103,8 @@ class ModelConfig:
             raise ConfigError(f"model.heads {self.heads} is no multiple of model.kv_heads {self.kv_heads}")
         if self.head_dim % 2:
             raise ConfigError(f"model.head_dim {self.head_dim} is odd: the rotation works on pairs")
+        if self.attention == "cudnn" and (self.attention_softcap or self.dtype == "float32"):
+            raise ConfigError("model.attention cudnn takes bfloat16 or float16 activations and no soft cap: use xla")
         for name in ("dtype", "param_dtype"):
             if getattr(self, name) not in DTYPES:
                 raise ConfigError(f"model.{name} {getattr(self, name)!r} is none of {', '.join(DTYPES)}")

@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from models.attention import Tokens, self_attention, softcap
+from models.attention import Tokens, self_attention, softcap, visible
+from models.attention_kernels import cudnn_attention, kernel_of
 from models.block import Weights, block, norm
 from models.cache import Cache, append
 from models.cached_attention import KEY_CHUNK, Span, chunked_attention
 from models.config import ModelConfig
 from models.parameters import initialise
-from models.rotary import Schedule, schedule
+from models.rotary import EVERYTHING, Schedule, schedule
 from models.sharding import constrain
 from models.table import parameter_table
 
@@ -59,9 +60,8 @@ def hidden(
         weights, varying = scanned
 
         def attend(q: Array, k: Array, v: Array) -> tuple[Array, None]:
-            window = varying.window if config.window else None
-            scale, cap = config.score_scale, config.attention_softcap
-            return self_attention(q, k, v, tokens, window, scale, cap, config.query_block), None
+            k, v = (constrain(x, "batch", "keys", "kv_heads", "head_dim") for x in (k, v))
+            return _attention(config, q, k, v, tokens, varying.window if config.window else None), None
 
         return block(config, weights, varying, x, positions, attend)
 
@@ -69,6 +69,29 @@ def hidden(
         layer = jax.checkpoint(layer, prevent_cse=False, policy=REMAT[config.remat])
     x, _ = jax.lax.scan(layer, embed(config, params, ids), (params["layers"], schedule(config)), unroll=config.unroll)
     return norm(config, params["final"], "norm", x)
+
+
+def _attention(
+    config: ModelConfig,
+    q: Float[Array, "B T N H"],
+    k: Float[Array, "B T K H"],
+    v: Float[Array, "B T K H"],
+    tokens: Tokens,
+    window: Int[Array, ""] | None,
+) -> Float[Array, "B T N H"]:
+    """Whole rows to themselves, by the kernel that the configuration asks for."""
+    scale, cap = config.score_scale, config.attention_softcap
+    kernel = kernel_of(config.attention, config.dtype, cap)
+    if kernel == "cudnn":
+        return cudnn_attention(q, k, v, visible(tokens, tokens, window), scale)
+    if kernel == "splash":
+        from models.splash import splash_attention  # Pallas takes a second to import
+
+        local = None if window is None else window < EVERYTHING
+        return splash_attention(q, k, v, tokens, local, config.window, scale, cap)
+    # Pieces of queries would be cut across the devices that share a row.
+    block = 0 if jax.sharding.get_abstract_mesh().shape.get("sequence", 1) > 1 else config.query_block
+    return self_attention(q, k, v, tokens, window, scale, cap, block)
 
 
 def embed(config: ModelConfig, params: Params, ids: Int[Array, "B T"]) -> Float[Array, "B T D"]:

@@ -1,6 +1,7 @@
 """One table from logical axes to mesh axes, and every sharding of the policy made from it.
 
-Mesh axes: `data` splits the batch, `fsdp` splits the batch and the weights' width, `model` splits heads, MLP and vocabulary.
+Mesh axes: `data` splits the batch, `fsdp` splits the batch and the weights' width, `model` splits heads, MLP and vocabulary,
+`sequence` splits the tokens of long rows (each device has its share of the queries and gathers all keys).
 The parameters' own axes stand in `models.table`. Two axes of one array may not meet on one mesh axis; an axis that its mesh axes
 do not divide is refused by name, except key and value heads, which are then replicated.
 """
@@ -18,11 +19,12 @@ from models.config import ModelConfig
 from models.errors import ConfigError
 from models.table import Table, entries, parameter_table
 
-MESH_AXES = ("data", "fsdp", "model")
+MESH_AXES = ("data", "fsdp", "model", "sequence")
 RULES: Mapping[str, tuple[str, ...]] = {
     # activations and cache
     "batch": ("data", "fsdp"),
-    "sequence": (),
+    "sequence": ("sequence",),
+    "keys": (),
     "width": (),
     "slots": (),
     # weights; heads, kv_heads, mlp and vocab name axes of activations too
@@ -154,11 +156,17 @@ def constrain(x: jax.Array, *axes: str) -> jax.Array:
     mesh_shape = jax.sharding.get_abstract_mesh().shape
     if all(size == 1 for size in mesh_shape.values()):
         return x
+    return jax.lax.with_sharding_constraint(x, activation_spec(x.shape, *axes))
+
+
+def activation_spec(shape: Sequence[int], *axes: str) -> PartitionSpec:
+    """Mesh axes per dimension of an activation, on the mesh that is set."""
+    mesh_shape = jax.sharding.get_abstract_mesh().shape
     parts: list[Any] = []
-    for axis, size in zip(axes, x.shape, strict=True):
+    for axis, size in zip(axes, shape, strict=True):
         over = tuple(name for name in RULES[axis] if mesh_shape.get(name, 1) > 1)
         if size % math.prod(mesh_shape[name] for name in over) == 0:
             parts.append(over or None)
         else:
             parts.append(None if axis in REPLICATED_IF_INDIVISIBLE else PartitionSpec.UNCONSTRAINED)
-    return jax.lax.with_sharding_constraint(x, PartitionSpec(*parts))
+    return PartitionSpec(*parts)

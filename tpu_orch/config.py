@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Shape of a policy trained from scratch: a Qwen3 decoder. The vocabulary is the tokenizer's."""
+    """Shape of a policy trained from scratch: a Qwen3 decoder."""
 
     layers: int = 4
     d_model: int = 128
@@ -28,8 +28,18 @@ class ModelOptions:
     head_dim: int = 32
     d_ff: int = 384
     rope_theta: float = 10_000.0
-    remat: Literal["none", "block"] = "none"
-    """block: the backward pass computes each block again instead of keeping its activations: less memory, more time."""
+    vocab: int = 0
+    """Rows of the embedding table; 0: as many as the tokenizer has tokens."""
+    tied: bool = True
+    """The output head is the embedding table."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations, and of weights where they are used; the weights that are trained, and all sums, stay float32."""
+    remat: Literal["none", "dots", "block"] = "none"
+    """What the backward pass computes again instead of keeping it: nothing, all but products with weights, whole blocks."""
+    attention: Literal["auto", "xla", "cudnn", "splash"] = "xla"
+    """Kernel of an update's attention; auto: splash on TPUs, cuDNN on GPUs."""
+    query_block: int = 0
+    """Queries of a row whose attention scores exist at one time in an update; 0: all."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,8 @@ class MeshOptions:
     data: int = -1
     fsdp: int = 1
     model: int = 1
+    sequence: int = 1
+    """Splits the tokens of long rows in an update; sampling leaves it at 1."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,8 @@ class RunConfig:
     """Longest tool result in tokens; longer ones are shortened structurally."""
     micro_tokens: int = 2048
     """Tokens of a micro-batch: bounds the memory of an update's forward and backward pass, and changes nothing else."""
+    logits_chunk: int = 0
+    """Tokens of a row whose logits exist at one time in an update (they are most of its memory where V is large); 0: all."""
     world: WorldOptions = field(default_factory=WorldOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)

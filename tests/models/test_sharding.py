@@ -32,6 +32,7 @@ MESHES = {
     "fsdp": {"fsdp": 8},
     "model": {"model": 4, "data": 2},  # 2 key and value heads on 4: replicated
     "mixed": {"data": 2, "fsdp": 2, "model": 2},
+    "sequence": {"sequence": 4, "model": 2},
 }
 CONFIG = dataclasses.replace(configs.tiny(), tied_embeddings=False, qkv_bias=True, remat="none")
 PARAMS = random_params(CONFIG)
@@ -106,15 +107,15 @@ def test_rollout_weights_are_cast_and_laid_out_anew() -> None:
 
 def test_a_mesh_has_all_axes_and_they_are_auto() -> None:
     mesh = make_mesh({"fsdp": -1, "model": 2})
-    assert dict(mesh.shape) == {"data": 1, "fsdp": 4, "model": 2}
+    assert dict(mesh.shape) == {"data": 1, "fsdp": 4, "model": 2, "sequence": 1}
     assert set(mesh.axis_types) == {AxisType.Auto}
 
 
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ({"tensor": 8}, "mesh axis 'tensor' is none of data, fsdp, model"),
-        ({"data": 3}, "data=3, fsdp=1, model=1 does not make 8 devices"),
+        ({"tensor": 8}, "mesh axis 'tensor' is none of data, fsdp, model, sequence"),
+        ({"data": 3}, "data=3, fsdp=1, model=1, sequence=1 does not make 8 devices"),
         ({"data": -1, "model": 3}, "does not make 8 devices"),
         ({"data": -1, "model": -1}, "does not make 8 devices"),
     ],

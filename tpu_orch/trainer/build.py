@@ -1,6 +1,7 @@
 """Everything that a run compiles and keeps, made from its configuration and material."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import NamedTuple
 
 import jax
@@ -43,8 +44,10 @@ class Built(NamedTuple):
 def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
     """The decoder of the run."""
     model = config.model
+    if model.vocab and model.vocab < vocab_size:
+        raise InputError(f"model.vocab {model.vocab} is less than the {vocab_size} tokens of the tokenizer")
     return ModelConfig(
-        vocab_size=vocab_size,
+        vocab_size=model.vocab or vocab_size,
         d_model=model.d_model,
         layers=model.layers,
         unroll=model.layers if jax.default_backend() == "cpu" and model.layers <= UNROLLED else 1,
@@ -53,14 +56,17 @@ def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
         head_dim=model.head_dim,
         d_ff=model.d_ff,
         rope_theta=model.rope_theta,
+        tied_embeddings=model.tied,
+        dtype=model.dtype,
         remat=model.remat,
+        attention=model.attention,
+        query_block=model.query_block,
     )
 
 
 def run_mesh(config: RunConfig) -> jax.sharding.Mesh:
     """The mesh over this run's devices."""
-    options = config.mesh
-    return make_mesh({"data": options.data, "fsdp": options.fsdp, "model": options.model})
+    return make_mesh(asdict(config.mesh))
 
 
 def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
@@ -117,7 +123,14 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     rows = batch_sharding(mesh)
     devices = mesh.shape["data"] * mesh.shape["fsdp"]
     updates = [
-        make_update(learner, optimizer, objective, shardings=shardings, batch_sharding=rows)
+        make_update(
+            learner,
+            optimizer,
+            objective,
+            shardings=shardings,
+            batch_sharding=rows,
+            chunk=config.logits_chunk or None,
+        )
         for optimizer in (first, second)
     ]
     shown = material.demonstrations
