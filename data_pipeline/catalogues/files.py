@@ -6,7 +6,7 @@ In tools.json a tool may have a field `http`; readers that only need schemas pas
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from data_pipeline.catalogues.entries import (
     Catalogue,
@@ -31,26 +31,58 @@ LARGEST = 64 * 1024 * 1024
 
 
 def import_catalogue(source: str, server: str | None = None) -> Catalogue:
-    """The tools of a file or URL: a list of tools (ours, OpenAI's, BFCL's, MCP's), JSON Lines of them, or OpenAPI 3.
+    """The tools of a file or URL: a list of tools (ours, OpenAI's, BFCL's, MCP's) or JSON Lines of them, an object of tools
+    by name (DepthBench), rows that hold tools (BFCL, NESTFUL), or OpenAPI 3.
 
     server: base URL for OpenAPI instead of the described one. Raises `InputError` for what is none of these; tools that
     cannot be used are among the catalogue's faults.
     """
     if source.endswith(".jsonl"):
-        return _listed([(f"line {fields.line}", fields.values) for fields in iter_rows(source)], source)
+        rows = list(iter_rows(source))
+        return _listed(_held([(f"line {fields.line}", fields.values) for fields in rows]), source)
     document = _document(source)
     if type(document) is dict and "openapi" in document:
         return openapi_catalogue(document, source, server)
     if type(document) is dict and "swagger" in document:
         raise InputError(f"{source}: a Swagger 2 file; convert it to OpenAPI 3 first")
-    if type(document) is dict and type(document.get("tools")) is list:
-        document = document["tools"]
-    if type(document) is not list:
+    items = _items(document)
+    if items is None:
         raise InputError(f"{source}: neither a list of tools nor an OpenAPI 3 description")
-    return _listed([(f"[{place}]", item) for place, item in enumerate(document)], source)
+    return _listed(items, source)
 
 
-def _listed(items: list[tuple[str, Json]], source: str) -> Catalogue:
+Items: TypeAlias = list[tuple[str, Json]]
+"""Tools as they are described, each with its place."""
+
+
+def _items(document: Json) -> Items | None:
+    """The tools of a list, of an object of tools by name, or of rows that each hold some; None if it is none of these."""
+    if type(document) is dict and type(document.get("tools")) is list:
+        return _items(document["tools"])
+    if type(document) is dict:
+        tools = bool(document) and all(type(one) is dict and one.get("name") == name for name, one in document.items())
+        return list(document.items()) if tools else None
+    if type(document) is not list:
+        return None
+    return _held([(f"[{place}]", item) for place, item in enumerate(document)])
+
+
+def _held(rows: Items) -> Items:
+    """The rows, each that is no tool but holds some replaced by them."""
+    found: Items = []
+    for place, item in rows:
+        inner = [item.get(word) for word in HOLDERS] if type(item) is dict and "name" not in item else []
+        held = [tools for tools in inner if type(tools) is list]
+        found += [(f"{place}[{at}]", one) for tools in held for at, one in enumerate(tools)] or [(place, item)]
+    return found
+
+
+HOLDERS = ("tools", "function", "functions")
+"""Fields under which rows of benchmarks (BFCL's questions, NESTFUL's samples) hold the tools that they offer."""
+
+
+def _listed(items: Items, source: str) -> Catalogue:
+    """Tools that are described twice alike are one; described differently, the first stands and the others are faults."""
     entries: dict[str, Entry] = {}
     faults = []
     for place, item in items:
@@ -59,9 +91,9 @@ def _listed(items: list[tuple[str, Json]], source: str) -> Catalogue:
             if type(item) is not dict:
                 raise FormatError("expected a JSON object", source, field=place)
             tool = tool_from_json(_plain(item), source, f"{place}.")
-            if tool.name in entries:
-                raise FormatError("a second tool of this name", source, field=f"{place}.name")
-            entries[tool.name] = Entry(tool, _operation(item, source, place))
+            entry = Entry(tool, _operation(item, source, place))
+            if entries.setdefault(tool.name, entry) != entry:
+                raise FormatError("a second tool of this name, described otherwise", source, field=f"{place}.name")
         except FormatError as error:
             faults.append(Fault(name, error.field, error.problem))
     return Catalogue(tuple(entries.values()), tuple(faults))
@@ -107,7 +139,21 @@ def _document(source: str) -> Json:
             return _from_yaml(Path(source).read_bytes(), source)
         except OSError as error:
             raise FormatError(f"cannot be read ({error.strerror})", source) from None
-    return read_document(source)
+    return _whole(source)
+
+
+def _whole(source: str) -> Json:
+    """The value of a JSON file; the list of them where each line is one (a habit of some, whatever the file's name)."""
+    try:
+        return read_document(source)
+    except FormatError:
+        try:
+            rows = [fields.values for fields in iter_rows(source)]
+        except FormatError:
+            rows = []
+        if rows:
+            return rows
+        raise
 
 
 def _fetched(url: str) -> bytes:

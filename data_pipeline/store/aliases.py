@@ -11,6 +11,7 @@ from data_pipeline.formats.responses import Recorded
 from data_pipeline.paths import PathError, find_bound, parse_path
 from data_pipeline.store.keys import record_key
 from data_pipeline.store.memory import MemoryStore
+from data_pipeline.store.rules import Conflicts
 from data_pipeline.words.calls import ToolCall
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.tasks import ReferenceStep, Task
@@ -20,12 +21,15 @@ MOST = 6
 """Disagreeing arguments of one call up to which every mixture of written and copied values gets an alias."""
 
 
-def alias_records(tasks: Iterable[Task], records: Iterable[Recorded], tools: Mapping[str, Tool]) -> list[Recorded]:
+def alias_records(
+    tasks: Iterable[Task], records: Iterable[Recorded], tools: Mapping[str, Tool], conflicts: Conflicts = "first"
+) -> list[Recorded]:
     """The records to add to `records`; never one for a call that is recorded already. In the order of the tasks.
 
-    Of two tasks that would give one call different aliases, the first wins.
+    conflicts: which of two records of one call counts. Of two tasks that would give one call different aliases, the first
+    wins. Raises `StoreError` for conflicting records under "refuse".
     """
-    store = MemoryStore(records, tools, "first")
+    store = MemoryStore(records, tools, conflicts)
     aliases: dict[bytes, Recorded] = {}
     for task in tasks:
         for step in task.reference:

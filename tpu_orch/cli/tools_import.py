@@ -19,8 +19,10 @@ SHOWN = 50
 class Args:
     """Imports tools into a tools.json that every other command reads.
 
-    FROM is a file or URL with a list of tools (OpenAI's, MCP's or BFCL's form), an OpenAPI 3 description (JSON or
-    YAML), or a live MCP server: mcp:URL, or mcp:COMMAND for one that is started on stdio. For example:
+    FROM is an OpenAPI 3 description (JSON or YAML), a list of tools in OpenAI's, MCP's or BFCL's form, JSON Lines of them,
+    or a live MCP server: mcp:URL, or mcp:COMMAND for one that is started on stdio. Released projects' own files are read
+    too: ToolOrchestrationReward's booking_api.json, DepthBench's function_definitions.json, BFCL's questions and NESTFUL's
+    specs. Secrets never stand in the catalogue: it names the environment variables that hold them. For example:
     tpu-orch tools import openapi.yaml --out tools.json
     """
 

@@ -223,7 +223,12 @@ def test_lists_of_tools_in_every_dialect(tmp_path: Path) -> None:
 
 
 def test_faults_of_lists_name_tool_and_place(tmp_path: Path) -> None:
-    listed = [{"name": "f"}, {"name": "f"}, 7, {"name": "g", "parameters": {"properties": {"x": {"type": "strang"}}}}]
+    listed = [
+        {"name": "f"},
+        {"name": "f", "description": "Otherwise."},
+        7,
+        {"name": "g", "parameters": {"properties": {"x": {"type": "strang"}}}},
+    ]
     (tmp_path / "list.json").write_text(json.dumps(listed))
     catalogue = import_catalogue(str(tmp_path / "list.json"))
     assert list(catalogue.tools) == ["f"]

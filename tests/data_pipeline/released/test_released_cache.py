@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.formats import FormatError
+from data_pipeline.formats.responses import Recorded
+from data_pipeline.released import read_released
 from data_pipeline.store import MemoryStore
-from data_pipeline.store.released import iter_released_cache
 from data_pipeline.words import Tool, ToolCall
 from tpu_orch.cli.main import main
 
@@ -24,13 +25,17 @@ CACHE = {
 TOOLS = {name: Tool(name, "", {"type": "object"}) for name in CACHE}
 
 
+def records_of(path: Path) -> list[Recorded]:
+    return list(read_released(path, TOOLS).records)
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_and_json_say_the_same(tmp_path: Path, protocol: int) -> None:
     pickled, plain = tmp_path / "cache.pkl", tmp_path / "cache.json"
     pickled.write_bytes(pickle.dumps(CACHE, protocol))
     plain.write_text(json.dumps(CACHE))
-    records = list(iter_released_cache(pickled))
-    assert [record[:5] for record in records] == [record[:5] for record in iter_released_cache(plain)]
+    records = records_of(pickled)
+    assert [record[:5] for record in records] == [record[:5] for record in records_of(plain)]
     assert records[3].content == [1, [2, 3]]
     store = MemoryStore(records, TOOLS, "last")
     assert store.get(ToolCall("f", {"a": 1}), None).content["data"] == [2.5]
@@ -85,7 +90,7 @@ def test_what_is_not_plain_data_is_refused_and_never_runs(tmp_path: Path, name: 
     path = tmp_path / "cache.pkl"
     path.write_bytes(hostile(tmp_path)[name])
     with pytest.raises(FormatError, match="refused"):
-        list(iter_released_cache(path))
+        records_of(path)
     assert not (tmp_path / "it ran").exists()
 
 
@@ -95,7 +100,7 @@ def test_what_is_not_plain_data_is_refused_and_never_runs(tmp_path: Path, name: 
 def test_other_shapes_are_refused(tmp_path: Path, cache) -> None:
     (tmp_path / "cache.pkl").write_bytes(pickle.dumps(cache))
     with pytest.raises(FormatError, match="expected"):
-        list(iter_released_cache(tmp_path / "cache.pkl"))
+        records_of(tmp_path / "cache.pkl")
 
 
 def test_store_build_takes_the_pickle(tmp_path: Path) -> None:
