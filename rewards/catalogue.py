@@ -18,7 +18,7 @@ def _reward(name: str, says: str, module: ModuleType, **fields: Any) -> Reward:
 
 
 _TIER = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss", "progress")}
-_TIER_RELEASED = {"about_answer": tuple(tier_released.WEIGHTS), "options": ("execute",)}
+_TIER_RELEASED = {"about_answer": tuple(tier_released.WEIGHTS), "options": ("execute",), "reads_plans": True}
 _ABLATION = {**_TIER_RELEASED, "combine": tier_released.renormalised_when_right}
 _TOOLRL = {"low": toolrl.LOW, "high": toolrl.HIGH}
 
@@ -60,7 +60,13 @@ _ALL = (
         weights=(1, 0, 0, 0, 1, 5, 0),
         **_ABLATION,
     ),
-    _reward("toolrl-released", "ToolRL as the code of arXiv 2605.16790 bridges it", toolrl_released, **_TOOLRL),
+    _reward(
+        "toolrl-released",
+        "ToolRL as the code of arXiv 2605.16790 bridges it",
+        toolrl_released,
+        reads_plans=True,
+        **_TOOLRL,
+    ),
 )
 
 REWARDS: dict[str, Reward] = {reward.name: reward for reward in _ALL}

@@ -16,7 +16,7 @@ from data_pipeline.formats.responses import Recorded
 from data_pipeline.parsing.hermes import render_answer, render_call
 from data_pipeline.words import Json, JsonObject, Rollout, StopReason, Task, Tool, ToolCall
 from rewards.answers import SPARE_CALLS, is_uninformative, needed_calls
-from rewards.references import reference_to
+from rewards.references import find_references, reference_to
 
 
 class World(NamedTuple):
@@ -155,6 +155,13 @@ def swapped_arguments(task: Task, world: World, rng: random.Random) -> Play | No
     return _mapped(task, lambda call: wrong_call(call, rng))
 
 
+def numeric_arguments(task: Task, world: World, rng: random.Random) -> Play | None:
+    """Where the expected answer is empty or an error: the right tools, a number for every value."""
+    if not task.has_answer or not task.reference or not is_uninformative(task.answer):
+        return None
+    return _mapped(task, lambda call: call._replace(arguments={name: rng.randint(1, 9) for name in call.arguments}))
+
+
 def destructive(task: Task, world: World, rng: random.Random) -> Play | None:
     """The reference, after a call that nobody asked for of a tool that writes."""
     needed = {step.name for step in task.reference}
@@ -204,6 +211,7 @@ CHEATS: dict[str, Cheat] = {
     "spraying every tool": spray,
     "self-written results": self_written,
     "swapped values, empty answer": swapped_arguments,
+    "numbers for values, empty answer": numeric_arguments,
     "destructive extra call": destructive,
     "doing nothing": silence,
     "one irrelevant call": irrelevant_call,
@@ -285,6 +293,18 @@ def _turned(value: Json, place: Mapping[int, int]) -> Json:
     if type(value) is list:
         return [_turned(item, place) for item in value]
     return value
+
+
+def referred_arguments(tasks: Iterable[Task]) -> dict[str, list[JsonObject]]:
+    """The arguments of the calls of references by tool, of those that stand for themselves: a store's records where
+    nobody wants to go through a whole store.
+    """
+    found: dict[str, list[JsonObject]] = {}
+    for task in tasks:
+        for step in task.reference:
+            if not find_references(step.arguments):
+                found.setdefault(step.name, []).append(step.arguments)
+    return found
 
 
 def recorded_arguments(records: Iterable[Recorded]) -> dict[str, list[JsonObject]]:

@@ -74,7 +74,7 @@ def find_reward(name: str, options: Options = Options()) -> Reward:  # noqa: B00
     if ":" in name:
         return load_reward(name)
     if "=" in name:
-        return mix([_part(part, name, options) for part in name.split("+")])
+        return mix([_part(part, name, options) for part in name.split("+")])._replace(name=name)
     whole, _, component = name.partition(".")
     if whole not in REWARDS:
         raise InputError(f"unknown reward {name!r:.80}; there are {', '.join(REWARDS)}")

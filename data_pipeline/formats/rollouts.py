@@ -128,6 +128,7 @@ def _attempts(
     if type(listed) is not list:
         _message(fields, place).take("tool_calls", list)
     calls: list[Attempt] = []
+    whole = True
     ids: list[str | None] = [None] * len(attempts)
     for item in listed:
         if type(item) is not dict:
@@ -136,13 +137,14 @@ def _attempts(
         if call_id is not None and type(call_id) is not str:
             ids = [one.take("id", str, None) for one in _message(fields, place).objects("tool_calls")]
         ids.append(call_id)
-        calls.append(_listed_call(item))
+        call = _listed_call(item)
+        whole = whole and type(call) is ToolCall
+        calls.append(call)
     if spell:
         render = FORMS[form].render
         spelled = [render(call) if isinstance(call, ToolCall) else call.text for call in calls]
         text = "\n".join([text, *spelled] if text else spelled)
-    parses = parses and all(isinstance(call, ToolCall) for call in calls)
-    return text or "", (*attempts, *calls), ids, parses
+    return text or "", (*attempts, *calls), ids, parses and whole
 
 
 def _listed_call(item: JsonObject) -> Attempt:
@@ -167,6 +169,8 @@ def _paired(
     attempts: tuple[Attempt, ...], ids: list[str | None], fields: Fields, messages: list[Json], replies: range
 ) -> tuple[Resolved, ...]:
     """Each attempt with its reply: by id where both sides have one, the others in order."""
+    if len(attempts) == len(replies) == 1 and ids[0] is None:
+        return (_answered(attempts[0], fields, messages, replies[0]),)
     named: dict[str | None, int] = {}
     if any(ids):
         by_id = {messages[at]["tool_call_id"]: at for at in replies if type(messages[at].get("tool_call_id")) is str}
@@ -180,11 +184,16 @@ def _paired(
         if at is None:
             steps.append(Resolved(attempt, None))
             continue
-        arguments = messages[at].get("arguments")
-        if arguments is not None and type(arguments) is not dict:
-            arguments = _message(fields, at).take("arguments", dict)
-        steps.append(Resolved(attempt, _result(fields, messages, at), arguments))
+        steps.append(_answered(attempt, fields, messages, at))
     return tuple(steps)
+
+
+def _answered(attempt: Attempt, fields: Fields, messages: list[Json], place: int) -> Resolved:
+    """An attempt with the reply that stands at a place."""
+    arguments = messages[place].get("arguments")
+    if arguments is not None and type(arguments) is not dict:
+        arguments = _message(fields, place).take("arguments", dict)
+    return Resolved(attempt, _result(fields, messages, place), arguments)
 
 
 def _result(fields: Fields, messages: list[Json], place: int) -> ToolResult:

@@ -184,8 +184,8 @@ def structure_share(arguments: JsonObject, reference: JsonObject) -> float:
     shared = 0
     for name, value in reference.items():
         if name in arguments:
-            given = type(arguments[name])
-            shared += given is type(value) or (given in _NUMBERS and type(value) in _NUMBERS)
+            given, wanted = type(arguments[name]), type(value)
+            shared += given is wanted or (given in _NUMBERS and wanted in _NUMBERS)
     return shared / len(reference)
 
 

@@ -21,7 +21,7 @@ from rewards.arrays import namespace
 from rewards.released.tier_checks import REFERENCE, count_errors
 from rewards.released.tier_text import Completion, Unreadable, read_completion
 from rewards.remembered import Remembered
-from rewards.verdicts import Verdict, plain_calls
+from rewards.verdicts import CallVerdict, Verdict, plain_calls
 
 WEIGHTS = {"format": 1.0, "name": 1.0, "param": 1.0, "dtype": 1.0, "exec": 1.0, "answer": 5.0, "answer_unordered": 0.0}
 MISMATCH = 0.25
@@ -74,25 +74,38 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: E
     Args:
       execute: answers calls; None: the results that the rollout holds for the same calls.
     """
-    known = partial(plain_calls, rollout)
+    results: dict[str, ToolResult] = {}
+    calls = partial(plain_calls, rollout)
     failed = Row(False, False, 0, 0, 0, False, False, False)
     try:
         completion = read_rollout(rollout, task, tools)
         if not completion.formatted:
-            return Verdict(failed, known, ("the format is wrong",))
+            return Verdict(failed, calls, ("the format is wrong",))
+        calls = partial(read_calls, rollout, completion, results)
         names, params, types = count_errors(completion.calls, tools)
     except (Unreadable, AttributeError, TypeError) as error:
-        return Verdict(failed._replace(formatted=True), known, (f"the calls cannot be read: {error}",))
+        return Verdict(failed._replace(formatted=True), calls, (f"the calls cannot be read: {error}",))
     row = Row(True, True, names, params, types, False, False, False)
     try:
-        given = run(completion, task, tools, execute or _recorded(rollout))
+        given = run(completion, task, tools, execute or _recorded(rollout), results)
     except _Raises as error:
-        return Verdict(row, known, (f"execution fails: {error}",))
+        return Verdict(row, calls, (f"execution fails: {error}",))
     wanted = _EXPECTED(task)
     answer = given.text == wanted.text
     # equal texts have equal values
     row = Row(True, True, names, params, types, True, answer, answer or values_of(given) == values_of(wanted))
-    return Verdict(row, known)
+    return Verdict(row, calls)
+
+
+def read_calls(rollout: Rollout, completion: Completion, results: Mapping[str, ToolResult]) -> tuple[CallVerdict, ...]:
+    """The verdicts on a rollout's calls; on those that were read from its text where nobody resolved them before."""
+    if rollout.steps:
+        return plain_calls(rollout)
+    return tuple(
+        CallVerdict(name, None, results[one].kind.value if one in results else None, {})
+        for one, step in completion.calls.items()
+        for name in list(step)[:1]
+    )
 
 
 def batch(rows: Sequence[Row]) -> Features:
@@ -173,8 +186,10 @@ class Given(NamedTuple):
     """b"" for a plan without calls."""
 
 
-def run(completion: Completion, task: Task, tools: Mapping[str, Tool], execute: Execute) -> Given:
-    """The result of a plan. Raises `_Raises`."""
+def run(
+    completion: Completion, task: Task, tools: Mapping[str, Tool], execute: Execute, answers: dict[str, ToolResult]
+) -> Given:
+    """The result of a plan; what each call was answered is entered into `answers`. Raises `_Raises`."""
     calls = completion.calls
     if not calls:
         return Given({}, b"")
@@ -184,7 +199,10 @@ def run(completion: Completion, task: Task, tools: Mapping[str, Tool], execute: 
         raise _Raises("an id is no number") from None
     results: dict[str, Json] = {}
     for one in order:
-        results[one] = _result(calls[one], results, task, tools, execute)
+        answer = _answer(calls[one], results, task, tools, execute)
+        if answer is not None:
+            answers[one] = answer
+        results[one] = _content(answer)
     if results[order[-1]] is None:
         raise _Raises("the last call has no result")
     given = results if completion.returns_all else {order[-1]: results[order[-1]]}
@@ -199,7 +217,10 @@ def _text(value: Json, sort_keys: bool = False) -> bytes:
         return json.dumps(value, sort_keys=sort_keys).encode()
 
 
-def _result(step: JsonObject, results: JsonObject, task: Task, tools: Mapping[str, Tool], execute: Execute) -> Json:
+def _answer(
+    step: JsonObject, results: JsonObject, task: Task, tools: Mapping[str, Tool], execute: Execute
+) -> ToolResult | None:
+    """What the first tool of a step answers; None for a tool that there is not."""
     if not step:
         raise _Raises("a step without a tool")
     name, arguments = next(iter(step.items()))
@@ -211,16 +232,24 @@ def _result(step: JsonObject, results: JsonObject, task: Task, tools: Mapping[st
     answer = execute(ToolCall(name, resolved), task.context)
     if answer.kind in (ResultKind.RAISED, ResultKind.TIMEOUT):
         raise _Raises(f"{name}: {answer.kind.value}")
+    return answer
+
+
+def _content(answer: ToolResult | None) -> Json:
     # the released simulator answers every call of a known tool with some object: what a store misses is one as well
-    return None if answer.kind is ResultKind.UNKNOWN_TOOL else answer.content
+    return None if answer is None or answer.kind is ResultKind.UNKNOWN_TOOL else answer.content
+
+
+_MAY_REFER = (str, dict, list)
 
 
 def _resolved(value: Json, results: JsonObject) -> Json:
-    if type(value) is dict:
-        return {key: _resolved(item, results) for key, item in value.items()}
-    if type(value) is list:
+    kind = type(value)
+    if kind is dict:
+        return {key: _resolved(item, results) if type(item) in _MAY_REFER else item for key, item in value.items()}
+    if kind is list:
         return [_resolved(item, results) for item in value]
-    if type(value) is not str or not value.startswith(REFERENCE):
+    if kind is not str or not value.startswith(REFERENCE):
         return value
     one, dot, field = value[len(REFERENCE) :].partition(".")
     if not dot:

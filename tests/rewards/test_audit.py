@@ -9,8 +9,8 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats import Recorded
 from data_pipeline.store import MemoryStore
 from data_pipeline.words import ReferenceStep
-from rewards.audit import Audit, audit, warnings
-from rewards.cheats import CHEATS, World, recorded_arguments
+from rewards.audit import Audit, audit, audit_sample, warnings
+from rewards.cheats import CHEATS, World, recorded_arguments, referred_arguments
 from rewards.scoring import find_reward
 
 
@@ -64,7 +64,7 @@ def small_audit(*rewards: str, seed: int = 0) -> Audit:
 
 def test_every_cheat_is_played_where_it_applies() -> None:
     found = results(small_audit("tier"))
-    never = {"swapped values, empty answer"}  # no answer of this world is empty
+    never = {"swapped values, empty answer", "numbers for values, empty answer"}  # no answer of this world is empty
     assert set(found) == set(CHEATS) - never
     assert found["destructive extra call"].tasks == 3
     assert found["calling where none is needed"].tasks == 1
@@ -87,3 +87,13 @@ def test_ceiling_and_answers_of_the_small_world() -> None:
 def test_a_task_without_an_answer_is_refused(booking: World) -> None:
     with pytest.raises(InputError, match="no expected answer"):
         audit(booking, booking.environment.backend.store, [find_reward("tier")])
+
+
+def test_a_sample_warns_of_what_the_whole_audit_warns_of(booking: World) -> None:
+    world = booking._replace(recorded=referred_arguments(booking.tasks))
+    released = warnings(audit_sample(world, find_reward("graduated-released")))
+    assert any("another task's replay" in line for line in released)
+    assert any("repeating a right call" in line for line in released)
+    ours = audit_sample(world, find_reward("graduated"), size=8)
+    assert ours.honest == 1.0 and max(one.tasks for one in ours.cheats) == 8
+    assert not any("another task's replay" in line or "silence" in line for line in warnings(ours))

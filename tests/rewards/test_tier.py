@@ -237,6 +237,7 @@ CLEARLY_BELOW = {
     "guess and check": 0.45,
     "doing nothing": 0.11,
     "swapped values, empty answer": 0.25,
+    "numbers for values, empty answer": 0.45,
     "one call, then silence": 0.40,
     "padding": 0.55,
     "repeating a right call": 0.55,

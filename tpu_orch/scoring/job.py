@@ -49,6 +49,11 @@ class Job(NamedTuple):
     rewards: tuple[Reward, ...]
     weights: Mapping[str, float] | None
 
+    @property
+    def plans_as_text(self) -> bool:
+        """All rewards read plans themselves, and have who executes them."""
+        return self.environment is not None and all(reward.reads_plans for reward in self.rewards)
+
 
 class Line(NamedTuple):
     number: int
@@ -154,14 +159,10 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
         places.append(at)
     scored = _scored_rows(job, rollouts, verdicts, [lines[at].place for at in places])
     rows.update(zip(places, scored, strict=True))
-    errors = [rows[at]["error"] for at in range(len(lines)) if rows[at]["error"] is not None]
-    misses = sum(
-        step.result is not None and step.result.kind is ResultKind.MISS
-        for rollout in rollouts
-        for step in rollout.steps
-    )
-    sums = tuple(sum(_reward_of(rows[at], reward.name) for at in range(len(lines))) for reward in job.rewards)
-    tally = Tally(len(lines), len(errors), errors[0] if errors else None, misses, sums)
+    names = [reward.name for reward in job.rewards]
+    tally = Tally()
+    for at in range(len(lines)):
+        tally = tally.plus(tally_of(rows[at], names))
     return [write_json(rows[at]) for at in range(len(lines))], tally
 
 
@@ -188,7 +189,7 @@ def _judge(job: Job, fields: Fields) -> tuple[Rollout, tuple[Verdict, ...]]:
         raise InputError(f"{fields.path}:{fields.line}: unknown task {row.task_id!r:.80}; --tasks does not have it")
     for reward in job.rewards:
         check_task(task, reward, job.weights)
-    rollout = resolved_rollout(row, task, job.environment, job.live)
+    rollout = resolved_rollout(row, task, job.environment, job.live, job.plans_as_text)
     return rollout, tuple(reward.judge(rollout, task, job.tools) for reward in job.rewards)
 
 
