@@ -28,6 +28,7 @@ from tpu_orch.runs.metrics import MetricsFile, read_metrics
 from tpu_orch.runs.processes import first_process
 from tpu_orch.runs.stop import StopFlag
 from tpu_orch.trainer.build import Built, build, run_mesh
+from tpu_orch.trainer.cheats import warn_of_cheats
 from tpu_orch.trainer.machine import describe_machine
 from tpu_orch.trainer.material import write_material
 from tpu_orch.trainer.progress import Progress, Watch, from_json
@@ -77,6 +78,8 @@ def train(config: RunConfig) -> JsonObject | None:
             place, position = find_place(built, checkpoints)
             if first_process():
                 write_material(folder, material)
+                if config.trainer.steps:
+                    warn_of_cheats(material, built.run.reward)
             place = place._replace(progress=place.progress.spent("setup", watch.lap()))
             with MetricsFile(folder / METRICS, position, writes=first_process()) as metrics, Display(config) as display:
                 return Story(built, folder, checkpoints, metrics, display, watch).tell(place)
