@@ -39,6 +39,8 @@ def test_what_goes_in_comes_out(name: str, tmp_path: Path, capsys: pytest.Captur
     source = released(name, tmp_path)
     assert main(["import", "--from", str(source), "--out", str(tmp_path / "weights"), *MESH]) == 0
     assert "parameters in bfloat16" in capsys.readouterr().out
+    (tmp_path / ".out.partial").mkdir()  # what an export that was killed leaves behind
+    (tmp_path / ".out.partial" / "config.json").write_text("half")
     assert main(["export", "--from", str(tmp_path / "weights"), "--out", str(tmp_path / "out"), *MESH]) == 0
     before, after = read_folder(source), read_folder(tmp_path / "out")
     assert before.keys() == after.keys()

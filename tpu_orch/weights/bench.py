@@ -1,0 +1,139 @@
+"""What `bench model` measures of a decoder: a forward pass, a training step, cached decoding, and the way from master weights to
+those of a rollout.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from models import decoder
+from models.cache import init_cache
+from models.config import ModelConfig
+from models.sharding import make_mesh, make_reshard, param_shardings
+from models.table import parameter_count
+from tpu_orch.training.learner import decoder_learner, target_statistics
+
+LEARNING_RATE = 1e-5
+PEAK_FLOPS = {
+    "H100": 989e12,
+    "H200": 989e12,
+    "A100": 312e12,
+    "TPU v4": 275e12,
+    "TPU v5 lite": 197e12,
+    "TPU v5p": 459e12,
+}
+"""products a second of one device in bfloat16, as its maker states them; by a part of the device's name"""
+
+
+class Sizes(NamedTuple):
+    """How much of each kind of work is done at once."""
+
+    rows: int
+    length: int
+    """tokens of a row, forward and in training"""
+    prompt: int
+    new: int
+    """tokens that decoding draws after the prompt"""
+
+
+class Work(NamedTuple):
+    """One kind of work, ready to be done."""
+
+    run: Callable[[], Any]
+    """does it and waits for the end"""
+    tokens: int
+    flops: float
+    """products and sums of one run, as they are usually counted; 0 where nobody does"""
+
+
+def works(config: ModelConfig, params: decoder.Params, sizes: Sizes) -> Mapping[str, Work]:
+    """Every kind of work, by name. The parameters lie on one device."""
+    ids = jnp.asarray(token_ids(config, sizes))
+    once = forward_flops(config, sizes.length)
+    forward = jax.jit(partial(_logits, config))
+    trained = _Trained(config, params)
+    decode = jax.jit(partial(_decode, config, sizes.new), static_argnames=())
+    prompts = ids[:, : sizes.prompt]
+    return {
+        "forward": Work(lambda: jax.block_until_ready(forward(params, ids)), ids.size, once * ids.size),
+        "train step": Work(lambda: trained.step(ids), ids.size, 3 * once * ids.size),
+        "decode": Work(lambda: jax.block_until_ready(decode(params, prompts)), sizes.rows * sizes.new, 0.0),
+    }
+
+
+def token_ids(config: ModelConfig, sizes: Sizes) -> Int[np.ndarray, "B T"]:
+    """The ids that every side works on."""
+    return np.random.default_rng(0).integers(0, config.vocab_size, (sizes.rows, sizes.length)).astype(np.int32)
+
+
+def forward_flops(config: ModelConfig, length: int) -> float:
+    """Of a token of a row of that length: two for every weight of a product, and the scores and values of causal attention."""
+    table = 0 if config.tied_embeddings else config.vocab_size * config.d_model
+    attention = 2 * config.layers * config.heads * config.head_dim * length
+    return 2.0 * (parameter_count(config) - table) + attention
+
+
+def peak_flops(device: jax.Device) -> float | None:
+    """What the device's maker promises in bfloat16; None if it is not known."""
+    return next((peak for name, peak in PEAK_FLOPS.items() if name in device.device_kind), None)
+
+
+def reshard_work(config: ModelConfig, params: decoder.Params) -> Work:
+    """Master weights to those of a rollout in bfloat16, over all devices; its size is counted in weights, not tokens."""
+    mesh = make_mesh({"fsdp": -1})
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(params, param_shardings(config, mesh))
+        reshard = make_reshard(config, mesh, "bfloat16")
+    return Work(lambda: jax.block_until_ready(reshard(placed)), parameter_count(config), 0.0)
+
+
+def _positions(ids: Array) -> Int[Array, "B T"]:
+    return jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
+
+
+def _logits(config: ModelConfig, params: decoder.Params, ids: Int[Array, "B T"]) -> Float[Array, "B T V"]:
+    return decoder.forward(config, params, ids, _positions(ids))
+
+
+class _Trained:
+    """A train state that each step replaces: mean negative log-likelihood, AdamW."""
+
+    def __init__(self, config: ModelConfig, params: decoder.Params) -> None:
+        learner, transform = decoder_learner(config), optax.adamw(LEARNING_RATE)
+
+        def loss(params: decoder.Params, ids: Array) -> Array:
+            hidden = learner.hidden(params, ids, _positions(ids), jnp.ones_like(ids))
+            return -jnp.mean(target_statistics(learner, params, hidden[:, :-1], ids[:, 1:], jnp.float32(1.0)).logprobs)
+
+        def step(state: tuple[Any, Any], ids: Array) -> tuple[tuple[Any, Any], Array]:
+            value, gradient = jax.value_and_grad(loss)(state[0], ids)
+            changes, moments = transform.update(gradient, state[1], state[0])
+            return (optax.apply_updates(state[0], changes), moments), value
+
+        self._state = (jax.tree.map(jnp.copy, params), jax.jit(transform.init)(params))
+        self._step = jax.jit(step, donate_argnums=0)
+
+    def step(self, ids: Array) -> None:
+        self._state, value = self._step(self._state, ids)
+        jax.block_until_ready(value)
+
+
+def _decode(config: ModelConfig, new: int, params: decoder.Params, prompts: Int[Array, "B P"]) -> Int[Array, "B N"]:
+    """Greedy tokens after the prompts."""
+    rows, length = prompts.shape
+    ones = jnp.ones(rows, jnp.int32)
+    scores, cache = decoder.extend(config, params, init_cache(config, rows, length + new), prompts, ones * length)
+
+    def step(carry: tuple[Any, Array], _: None) -> tuple[tuple[Any, Array], Array]:
+        cache, scores = carry
+        token = jnp.argmax(scores, axis=-1).astype(jnp.int32)
+        scores, cache = decoder.extend(config, params, cache, token[:, None], ones)
+        return (cache, scores), token
+
+    return jax.lax.scan(step, (cache, scores), length=new)[1].T
