@@ -13,6 +13,7 @@ import tyro
 from data_pipeline.chat import Schemas
 from data_pipeline.errors import InputError
 from tpu_orch.engine.episodes import EngineOptions
+from tpu_orch.training.objective import ObjectiveName
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class WarmupOptions:
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """Reinforcement learning with GRPO."""
+    """Reinforcement learning. Values left at None are those of the objective."""
 
     steps: int = 12
     prompts: int = 16
@@ -76,12 +77,44 @@ class TrainerOptions:
     """Rollouts per task: the group that an advantage is relative to."""
     learning_rate: float = 7e-4
     """At the start; falls as a cosine to a tenth."""
-    divide_by_std: bool = False
-    """Divide a group's advantages by their standard deviation."""
-    clip_low: float = 0.2
-    clip_high: float = 0.28
+    objective: ObjectiveName = "centred"
+    """What an update minimises; the README has a table."""
+    divide_by_std: bool | None = None
+    """Divide advantages by a standard deviation."""
+    clip_low: float | None = None
+    clip_high: float | None = None
     kl: float = 0.0
-    """Weight of the k3 divergence from the policy as it was when reinforcement learning began; 0 keeps no copy of it."""
+    """Weight of the divergence from the policy as it was when reinforcement learning began; 0 keeps no copy of it."""
+    kl_kind: Literal["k1", "k2", "k3"] | None = None
+    kl_in: Literal["loss", "reward", "tokens"] | None = None
+    """Where the divergence is charged: in the loss, to the rollout's reward, or to each token and those before it."""
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+    importance_cap: float | None = None
+    """Weigh each token by its probability at the start of the update over the sampler's, at most this (off-policy data)."""
+    drift_limit: float | None = None
+    """Drop rollouts of negative advantage that drifted further than this from their sampler, in nats a token."""
+    dynamic_sampling: bool | None = None
+    """Sample until `prompts` groups have unequal rewards; the others are left out."""
+    rounds: int = 3
+    """Most rounds of dynamic sampling in a step."""
+    overlong_buffer: int | None = None
+    """Tokens before engine.max_new_tokens over which a reward falls by up to 1."""
+    best_of_group: int | None = None
+    """Of objective rejection: the best so many rollouts of each group become demonstrations."""
+    floor: float | None = None
+    """Of objective rejection: the reward that they need."""
+    credit: Literal["rollout", "verdicts"] = "rollout"
+    """verdicts: the tokens of a call also get what the reward says of it and of the later ones, less the group's mean there."""
+    credit_weight: float = 1.0
+    """Of that part of the advantage."""
+    share_prompts: bool = True
+    """Run a group's prompt once in the update; the gradient is the same."""
+    overlap: bool = False
+    """Sample the next step's rollouts while the update runs, with weights one step old; importance_cap is then 2 unless set."""
+    optimizer: str = "adamw"
+    """By its name in optax or optax.contrib: adamw, lion, adafactor, muon, ... The warm-up's as well."""
+    weight_decay: float = 0.0
     epochs: int = 1
     """Updates on each batch of rollouts."""
     replay: int = 64
@@ -95,6 +128,14 @@ class EvaluationOptions:
 
     per_depth: int = 64
     """Tasks of each depth."""
+    every: int = 0
+    """Steps of reinforcement learning between further evaluations; 0: none. The best of them is kept as a checkpoint."""
+    metric: str = "accuracy"
+    """What decides which is best, and when to stop: accuracy, reward, or a depth's accuracy such as by_depth.3."""
+    patience: int = 0
+    """Stop after so many evaluations in a row without a better one; 0: never."""
+    samples: int = 0
+    """Rollouts of each of 32 training tasks at temperature 1 before anything is trained: pass@k, and whether RL can start."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +143,9 @@ class CheckpointOptions:
     every: int = 50
     """Steps of training between saves; the end of each phase is saved as well."""
     keep: int = 2
+    """The newest so many are kept, and the best, where there is one."""
+    adopt: bool = False
+    """Go on although the configuration or the material differs from the checkpoint's; what differs is said."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +170,18 @@ class SampleOptions:
 
 
 @dataclass(frozen=True)
+class WatchOptions:
+    """How a run is looked at; metrics.jsonl is always written."""
+
+    tensorboard: bool = False
+    """Scalars for TensorBoard in RUN/tensorboard (needs the package tensorboardX or torch)."""
+    wandb: str = ""
+    """Project of Weights & Biases (needs the package wandb)."""
+    profile: int = 0
+    """Steps that the profiler records into RUN/profile, from the third step of this sitting on."""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that a run depends on."""
 
@@ -135,6 +191,14 @@ class RunConfig:
     seed: int = 0
     data: Path | None = None
     """Folder with tools.json, tasks.jsonl and responses.jsonl; the built-in world needs none."""
+    weights: Annotated[Path | None, tyro.conf.arg(aliases=["--model"])] = None
+    """Preset own: the model to train: a published folder, one made by `tpu-orch import`, or a run."""
+    tools: Path | None = None
+    """Preset own: tools.json."""
+    store: str | None = None
+    """Preset own: what answers: a store file, a responses.jsonl, or functions of yours as module:name."""
+    tasks: Path | None = None
+    """Preset own: tasks.jsonl. Tasks whose split is not train are evaluated on."""
     reward: str = "tier"
     tokens: int = 1024
     """Size of the vocabulary that is trained for the run's tools."""
@@ -155,6 +219,7 @@ class RunConfig:
     checkpoint: CheckpointOptions = field(default_factory=CheckpointOptions)
     samples: SampleOptions = field(default_factory=SampleOptions)
     mesh: MeshOptions = field(default_factory=MeshOptions)
+    watch: WatchOptions = field(default_factory=WatchOptions)
 
 
 def to_json(config: Any) -> Any:

@@ -6,7 +6,7 @@ config.json  metrics.jsonl  summary.json  tools.json  tasks.jsonl  checkpoints/ 
 import fcntl
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,12 @@ LOCK = ".lock"
 
 @contextmanager
 def open_run(
-    folder: Path, config: JsonObject, *, may_differ: Collection[str] = (), adopt: bool = False
+    folder: Path,
+    config: JsonObject,
+    *,
+    may_differ: Collection[str] = (),
+    adopt: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Path]:
     """Holds the run's folder for this process, and makes sure that it is a run of this configuration.
 
@@ -37,15 +42,21 @@ def open_run(
     Args:
       config: the resolved configuration, as JSON.
       may_differ: dotted names of fields, or of groups of fields, that a resumed run may change.
-      adopt: take the new configuration whatever differs.
+      adopt: take the new configuration whatever differs, and tell what does.
     Raises:
       InputError: another process runs in the folder, or its configuration differs (each difference is named).
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         path = folder / CONFIG
-        if path.exists() and not adopt:
-            _require_same(path, config, may_differ)
+        if path.exists():
+            found = _differing(path, config, may_differ)
+            if found and not adopt:
+                raise InputError(
+                    f"{folder} holds a run of another configuration: {'; '.join(found)} (--checkpoint.adopt goes on all the same)"
+                )
+            for line in found:
+                tell(f"configuration: {line}")
         if first_process():
             write_json(path, config)
         yield folder
@@ -70,14 +81,13 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _require_same(path: Path, config: JsonObject, may_differ: Collection[str]) -> None:
+def _differing(path: Path, config: JsonObject, may_differ: Collection[str]) -> list[str]:
+    """A line for every field that differs and may not."""
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); restore it or choose another folder") from None
-    found = [line for name, line in differences(stored, config) if not _allowed(name, may_differ)]
-    if found:
-        raise InputError(f"{path.parent} holds a run of another configuration: {'; '.join(found)}")
+    return [line for name, line in differences(stored, config) if not _allowed(name, may_differ)]
 
 
 def _allowed(name: str, may_differ: Collection[str]) -> bool:

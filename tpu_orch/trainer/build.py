@@ -1,7 +1,7 @@
 """Everything that a run compiles and keeps, made from its configuration and material."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import jax
@@ -14,12 +14,12 @@ from rewards.scoring import find_reward
 from tpu_orch.config import RunConfig
 from tpu_orch.engine import Engine, decoder_policy
 from tpu_orch.trainer.material import Material
-from tpu_orch.trainer.steps import Run
+from tpu_orch.trainer.parts import Run
+from tpu_orch.trainer.policies import first_state, objective_of
 from tpu_orch.training.batch import Shape
 from tpu_orch.training.learner import decoder_learner
-from tpu_orch.training.objective import Objective
 from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimizer
-from tpu_orch.training.state import TrainState, abstract_state, create_state, state_shardings, with_shardings
+from tpu_orch.training.state import TrainState, abstract_state, state_shardings, with_shardings
 from tpu_orch.training.update import make_update
 
 LENGTH_MULTIPLE = 32  # rows of micro-batches are as long as a multiple of this
@@ -28,6 +28,7 @@ UNROLLED = 8  # up to so many layers the loop over them is unrolled on CPU
 SPARE = 1.1  # room beside what a step holds on average, so that a step seldom needs a micro-batch more
 REST = 4  # a step's last micro-batch may have this many times fewer rows
 ROLLOUT_SHARE = 0.75  # share of a micro-batch's places that rollouts may have drawn
+LOOKED_AT = 32  # tasks whose prompts say how long prompts are
 RISE = 0.05  # share of the warm-up's steps over which its learning rate rises
 
 
@@ -73,8 +74,9 @@ def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     """Of the warm-up and of reinforcement learning."""
     warmup, trainer = config.warmup, config.trainer
     rise = round(RISE * warmup.steps)
-    first = OptimizerConfig(learning_rate=warmup.learning_rate, schedule="cosine", warmup_steps=rise)
-    second = OptimizerConfig(learning_rate=trainer.learning_rate, schedule="cosine")
+    common = OptimizerConfig(name=trainer.optimizer, weight_decay=trainer.weight_decay)
+    first = replace(common, learning_rate=warmup.learning_rate, warmup_steps=rise)
+    second = replace(common, learning_rate=trainer.learning_rate)
     rl = make_optimizer(second, max(trainer.steps * trainer.epochs, 1))
     # The second optimiser counts its own steps from 0; the schedule that metrics report counts those of the run.
     reported = rl._replace(schedule=lambda step: rl.schedule(step - warmup.steps))
@@ -108,15 +110,10 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     """Raises InputError (or the models' own) where configuration, mesh and material do not fit together."""
     if config.trainer.replay and not material.demonstrations:
         raise InputError("trainer.replay needs demonstrations, and there are none: set --trainer.replay 0")
-    decoder = model_config(config, material.chat.tokenizer.vocab_size)
+    decoder = material.model or model_config(config, material.chat.tokenizer.vocab_size)
     learner = decoder_learner(decoder)
     first, second = optimizers(config)
-    objective = Objective(
-        deviation=config.trainer.divide_by_std,
-        clip_low=config.trainer.clip_low,
-        clip_high=config.trainer.clip_high,
-        kl_weight=config.trainer.kl,
-    )
+    objective = objective_of(config.trainer, config.engine.max_new_tokens)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     abstract = abstract_state(learner.init, first.transform)
     shardings = state_shardings(abstract, first.transform, param_shardings(decoder, mesh), everywhere)
@@ -136,11 +133,9 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     shown = material.demonstrations
     lengths = np.array([len(tokens.ids) for tokens in shown] or [1])
     drawn = sum(int(tokens.sampled.sum()) for tokens in shown) / lengths.sum()
-    capacity, demonstrated = (
-        config.engine.capacity,
-        config.warmup.batch if config.warmup.steps else config.trainer.replay,
-    )
-    rolled = config.trainer.prompts * config.trainer.group * capacity
+    demonstrated = config.warmup.batch if config.warmup.steps else config.trainer.replay
+    rolled = config.trainer.prompts * config.trainer.group * config.engine.capacity
+    longest = rollout_row(config, material)
     run = Run(
         config=config,
         material=material,
@@ -149,7 +144,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         warmup=updates[0],
         reinforce=updates[1],
         objective=objective,
-        rollout_shapes=packed_shapes(capacity, rolled, config.micro_tokens, devices, ROLLOUT_SHARE),
+        rollout_shapes=packed_shapes(longest, rolled, config.micro_tokens, devices, ROLLOUT_SHARE),
         demonstration_shapes=packed_shapes(
             int(lengths.max()), demonstrated * float(lengths.mean()), config.micro_tokens, devices, drawn * SPARE
         ),
@@ -163,6 +158,17 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     return Built(
         run,
         with_shardings(abstract, shardings),
-        lambda: create_state(learner.init, first.transform, config.seed, shardings),
+        first_state(config, material, learner, first, mesh, shardings),
         restart,
     )
+
+
+def rollout_row(config: RunConfig, material: Material) -> int:
+    """Tokens of a row of rollouts: the engine's capacity, or more where prompts are long and a group shares one."""
+    capacity, room = config.engine.capacity, config.micro_tokens
+    looked_at = material.train_tasks[:LOOKED_AT]
+    prompts = [len(material.chat.prompt(task, material.tools)) for task in looked_at]
+    typical = int(np.mean(prompts or [0]))
+    if not config.trainer.share_prompts or 2 * typical < capacity:
+        return capacity
+    return max(capacity, min(room, typical + config.trainer.group * (capacity - typical)))

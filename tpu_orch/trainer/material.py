@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from jax.sharding import Mesh
 
 from data_pipeline.chat import Chat, Tokens
 from data_pipeline.environment import Environment
 from data_pipeline.formats import write_tasks, write_tools
 from data_pipeline.words import Task, Tool
+from models.config import ModelConfig
 from tpu_orch.runs.folder import TASKS, TOOLS
 
 
@@ -25,6 +28,10 @@ class Material(NamedTuple):
     """What accuracy is measured on."""
     identity: Mapping[str, str]
     """Digests of store, tokenizer and tasks: a run refuses to go on with other material."""
+    model: ModelConfig | None = None
+    """Of a policy that training starts from; None: one of the configuration's shape, with fresh weights."""
+    load: Callable[[Mesh], Any] | None = None
+    """Reads that policy's weights, sharded over a mesh."""
 
 
 def task_digest(tasks: Sequence[Task]) -> str:

@@ -15,6 +15,20 @@ class Progress(NamedTuple):
     """By part of the run, over all its sittings."""
     sampled: int = 0
     """Tokens drawn in reinforcement learning."""
+    best: tuple[int, float] | None = None
+    """Step and score of the best evaluation of those that are compared."""
+    worse: int = 0
+    """Evaluations since then."""
+    ended: int | None = None
+    """The step at which the run stopped early."""
+    peaks: dict[str, dict[str, int]] = {}  # noqa: RUF012 (never changed in place)
+    """Most bytes held by the end of each part of the run."""
+
+    def judged(self, step: int, score: float) -> "Progress":
+        """After an evaluation of this score."""
+        if self.best is None or score > self.best[1]:
+            return self._replace(best=(step, score), worse=0)
+        return self._replace(worse=self.worse + 1)
 
     def spent(self, part: str, seconds: float) -> "Progress":
         return self._replace(seconds={**self.seconds, part: self.seconds.get(part, 0.0) + seconds})
@@ -25,13 +39,27 @@ class Progress(NamedTuple):
             "evaluations": self.evaluations,
             "seconds": self.seconds,
             "sampled": self.sampled,
+            "best": self.best,
+            "worse": self.worse,
+            "ended": self.ended,
+            "peaks": self.peaks,
         }
 
 
 def from_json(value: JsonObject) -> Progress:
     """The progress back from a checkpoint's JSON."""
     success = {int(level): mean for level, mean in value["curriculum"].items()}
-    return Progress(Curriculum(success), value["evaluations"], value["seconds"], value["sampled"])
+    best = value.get("best")
+    return Progress(
+        Curriculum(success),
+        value["evaluations"],
+        value["seconds"],
+        value["sampled"],
+        None if best is None else (best[0], best[1]),
+        value.get("worse", 0),
+        value.get("ended"),
+        value.get("peaks", {}),
+    )
 
 
 class Watch:

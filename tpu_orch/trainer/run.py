@@ -4,11 +4,11 @@ What it promises: SIGKILL anywhere and the same command again gives the weights 
 (times apart), on the same devices and versions. SIGTERM drops what is in flight, saves the last completed step and returns.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
@@ -18,6 +18,7 @@ from rewards.scoring import Score
 from tpu_orch.checkpoints import Checkpoints
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.evaluation.evaluate import evaluate
+from tpu_orch.evaluation.passing import try_out
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.display import Display
 from tpu_orch.reports.figure import save_figure
@@ -29,29 +30,23 @@ from tpu_orch.runs.processes import first_process
 from tpu_orch.runs.stop import StopFlag
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.cheats import warn_of_cheats
+from tpu_orch.trainer.experience import Experience, gather
 from tpu_orch.trainer.machine import describe_machine
 from tpu_orch.trainer.material import write_material
-from tpu_orch.trainer.progress import Progress, Watch, from_json
-from tpu_orch.trainer.steps import reinforce_step, warmup_step
+from tpu_orch.trainer.places import Place, extra_of, find_place, frozen, keeps_reference, parts_of
+from tpu_orch.trainer.progress import Progress, Watch
+from tpu_orch.trainer.steps import Step, reinforce_step, warmup_step
+from tpu_orch.trainer.watching import Watching, peak_bytes
 from tpu_orch.training import curriculum as levels
-from tpu_orch.training.state import TrainState
+from tpu_orch.training.kept import write_batches
+from tpu_orch.training.update import require_finite
 
 # What a resumed run may change: how it is watched and kept, never what it computes.
-MAY_DIFFER = ("checkpoint", "samples", "out")
+MAY_DIFFER = ("checkpoint", "samples", "watch", "out")
 
 
 class Stopped(Exception):
     """SIGTERM arrived: the step in flight is dropped."""
-
-
-class Place(NamedTuple):
-    """Where a run stands: everything that a checkpoint holds."""
-
-    step: int
-    state: TrainState
-    reference: Any
-    """The policy as reinforcement learning began, where a KL term needs it; else None."""
-    progress: Progress
 
 
 def train(config: RunConfig) -> JsonObject | None:
@@ -62,7 +57,7 @@ def train(config: RunConfig) -> JsonObject | None:
       WorkFailed: the loss is not finite, or a checkpoint could not be written.
     """
     watch = Watch()
-    with StopFlag() as stop, open_run(config.out, to_json(config), may_differ=MAY_DIFFER) as folder:
+    with StopFlag() as stop, _opened(config) as folder:
         material = find_preset(config.preset).prepare(config, folder)
         mesh = run_mesh(config)
 
@@ -72,71 +67,40 @@ def train(config: RunConfig) -> JsonObject | None:
 
         with (
             jax.set_mesh(mesh),
-            Checkpoints(folder / CHECKPOINTS, keep=config.checkpoint.keep, warn=say) as checkpoints,
+            Checkpoints(
+                folder / CHECKPOINTS, keep=config.checkpoint.keep, keep_best=bool(config.eval.every), warn=say
+            ) as checkpoints,
         ):
             built = build(config, material, mesh, on_visit)
-            place, position = find_place(built, checkpoints)
+            place, position = find_place(built, checkpoints, say, config.checkpoint.adopt)
             if first_process():
                 write_material(folder, material)
                 if config.trainer.steps:
                     warn_of_cheats(material, built.run.reward)
             place = place._replace(progress=place.progress.spent("setup", watch.lap()))
             with MetricsFile(folder / METRICS, position, writes=first_process()) as metrics, Display(config) as display:
-                return Story(built, folder, checkpoints, metrics, display, watch).tell(place)
+                story = Story(built, folder, checkpoints, Watching(config, folder, metrics, display), watch)
+                try:
+                    return story.tell(place)
+                finally:
+                    story.watching.close()
 
 
-def find_place(built: Built, checkpoints: Checkpoints) -> tuple[Place, int]:
-    """Where the run goes on (step 0 if it is new), and how much of metrics.jsonl belongs to it.
-
-    Raises InputError if the checkpoint was made with other material.
-    """
-    material = built.run.material
-    loaded = checkpoints.load(
-        parts_of(built.abstract, built.abstract.params if built.run.objective.kl_weight else None)
-    )
-    if loaded is None:
-        progress = Progress(levels.start(material.train_tasks), {}, {})
-        state = built.create()
-        return Place(0, state, frozen(state.params) if built.run.objective.kl_weight else None, progress), 0
-    require_same_material(loaded.extra["identity"], dict(material.identity))
-    say(f"going on from the checkpoint of step {loaded.step}")
-    parts = loaded.parts
-    step_of, opt_state, key = parts["training"]
-    state = TrainState(step_of, parts["params"], opt_state, key)
-    return Place(loaded.step, state, parts.get("reference"), from_json(loaded.extra["progress"])), loaded.extra[
-        "metrics"
-    ]
-
-
-def require_same_material(stored: JsonObject, current: JsonObject) -> None:
-    """Raises InputError naming what changed under a run."""
-    for name in sorted({*stored, *current}):
-        if stored.get(name) != current.get(name):
-            raise InputError(
-                f"the {name} of this run changed since its checkpoint: restore it, or start in another folder"
-            )
-
-
-def parts_of(state: TrainState, reference: Any) -> dict[str, Any]:
-    """A checkpoint's parts: the weights apart, so that evaluation and export read them alone."""
-    parts = {"params": state.params, "training": (state.step, state.opt_state, state.key)}
-    return parts if reference is None else {**parts, "reference": reference}
-
-
-def frozen(params: Any) -> Any:
-    """A copy that outlives the donation of the original."""
-    return jax.tree.map(jnp.copy, params)
+def _opened(config: RunConfig) -> Any:
+    """The run's folder, held for this process."""
+    if config.trainer.overlap and jax.process_count() > 1:
+        raise InputError("trainer.overlap works with one process: two threads would start programs in different orders")
+    return open_run(config.out, to_json(config), may_differ=MAY_DIFFER, adopt=config.checkpoint.adopt, tell=say)
 
 
 class Story:
     """One sitting of a run."""
 
-    def __init__(
-        self, built: Built, folder: Path, checkpoints: Checkpoints, metrics: MetricsFile, display: Display, watch: Watch
-    ) -> None:
+    def __init__(self, built: Built, folder: Path, checkpoints: Checkpoints, watching: Watching, watch: Watch) -> None:
         self.built, self.folder, self.checkpoints = built, folder, checkpoints
-        self.metrics, self.display, self.watch = metrics, display, watch
+        self.watching, self.watch = watching, watch
         self.config = built.run.config
+        self.ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead") if self.config.trainer.overlap else None
 
     def tell(self, place: Place) -> JsonObject | None:
         """From where it stands to the end."""
@@ -145,7 +109,7 @@ class Story:
         try:
             while True:
                 place = self.at_a_boundary(place)
-                if place.step == total:
+                if place.step == total or place.progress.ended is not None:
                     return self.finish(place)
                 place = self.one_step(place)
                 if place.step in (warmup, total) or place.step % self.config.checkpoint.every == 0:
@@ -159,16 +123,18 @@ class Story:
         """Evaluations before, between and after the phases; the beginning of reinforcement learning."""
         warmup, steps = self.config.warmup.steps, self.config.trainer.steps
         if place.step == 0:
-            place = self.evaluated(place, "before")
+            place = self.tried_out(self.evaluated(place, "before"))
         if place.step == warmup:
             if warmup:
                 place = self.evaluated(place, "after_sft")
             if steps:
                 place = place._replace(state=self.built.restart(place.state))
-                if self.built.run.objective.kl_weight:
+                if keeps_reference(self.built):
                     place = place._replace(reference=frozen(place.state.params))
         if place.step == warmup + steps and steps:
             place = self.evaluated(place, "after")
+        elif place.step > warmup and self.config.eval.every and (place.step - warmup) % self.config.eval.every == 0:
+            place = self.compared(place)
         return place
 
     def evaluated(self, place: Place, stage: str) -> Place:
@@ -177,7 +143,7 @@ class Story:
             return place
         run = self.built.run
         tasks = run.material.eval_tasks
-        with self.display.phase(f"evaluating, {stage.replace('_', ' ')}", len(tasks)) as tick:
+        with self.watching.display.phase(f"evaluating, {stage.replace('_', ' ')}", len(tasks)) as tick:
             found = evaluate(
                 run.engine,
                 place.state.params,
@@ -191,38 +157,97 @@ class Story:
         self.keep_rollouts(f"eval-{stage}", found.rollouts, found.scores)
         progress = place.progress
         evaluations = {**progress.evaluations, stage: found.summary}
+        self.watching.evaluation(place.step, stage, found.summary)
         say(f"{stage.replace('_', ' ')}: accuracy {found.summary['accuracy']:.3f} on {len(tasks)} tasks")
-        return place._replace(progress=progress._replace(evaluations=evaluations).spent("eval", self.watch.lap()))
+        return place._replace(progress=self.spent(progress._replace(evaluations=evaluations), "eval"))
+
+    def compared(self, place: Place) -> Place:
+        """An evaluation in between: the best one's weights are kept, and too many that are no better end the run."""
+        stage = f"step_{place.step:06d}"
+        if stage in place.progress.evaluations:
+            return place
+        place = self.evaluated(place, stage)
+        score = metric_of(place.progress.evaluations[stage], self.config.eval.metric)
+        progress = place.progress.judged(place.step, score)
+        if self.config.eval.patience and progress.worse >= self.config.eval.patience:
+            say(f"stopping early: {self.config.eval.metric} did not rise in {progress.worse} evaluations")
+            progress = progress._replace(ended=place.step)
+        place = place._replace(progress=progress)
+        self.save(place, score)
+        return place
+
+    def tried_out(self, place: Place) -> Place:
+        """Samples of the untrained policy on training tasks: pass@k, and whether reinforcement can start."""
+        if not self.config.eval.samples or "try_out" in place.progress.evaluations:
+            return place
+        run = self.built.run
+        found = try_out(
+            run.engine,
+            place.state.params,
+            run.material.train_tasks,
+            run.material.environment,
+            run.reward,
+            samples=self.config.eval.samples,
+            seed=self.config.seed,
+            on_visit=run.on_visit,
+        )
+        say(found["says"])
+        evaluations = {**place.progress.evaluations, "try_out": found}
+        return place._replace(progress=self.spent(place.progress._replace(evaluations=evaluations), "eval"))
+
+    def spent(self, progress: Progress, part: str) -> Progress:
+        """The time since the last look, and the memory so far, booked to a part of the run."""
+        peaks = {**progress.peaks, part: peak_bytes()}
+        return progress._replace(peaks=peaks).spent(part, self.watch.lap())
 
     def one_step(self, place: Place) -> Place:
         """One step of the phase that the place is in, with its row of metrics."""
-        run, step, progress = self.built.run, place.step, place.progress
+        run, step = self.built.run, place.step
         run.on_visit()
+        self.watching.before_step()
         if step < self.config.warmup.steps:
-            state, row = warmup_step(run, place.state, step)
-            progress = progress.spent("sft", self.watch.lap())
+            made = warmup_step(run, place.state, step)
+            after = place._replace(state=made.state, progress=self.spent(place.progress, "sft"))
         else:
-            state, curriculum, row, rollouts, scores = reinforce_step(
-                run, place.state, progress.curriculum, place.reference, step
-            )
-            progress = progress._replace(curriculum=curriculum, sampled=progress.sampled + row["tokens"]["sampled"])
-            for part, seconds in row["seconds"].items():
-                progress = progress.spent(part, seconds)
-            if (step - self.config.warmup.steps) % self.config.samples.every == 0:
-                kept = self.config.trainer.group * self.config.samples.tasks
-                self.keep_rollouts(f"step-{step + 1:06d}", rollouts[:kept], scores[:kept])
-            progress = progress.spent("rl", self.watch.lap())
-        self.metrics.append({"step": step + 1, **row})
-        self.display.step(step + 1, row)
-        return Place(step + 1, state, place.reference, progress)
+            made, after = self.reinforced(place)
+        if made.failed and first_process():
+            write_batches(self.folder / f"failed-step-{step + 1:06d}.npz", made.failed)
+        require_finite(made.row, step + 1)
+        self.watching.step(step + 1, {name: value for name, value in made.row.items() if name != "finite"})
+        return after._replace(step=step + 1)
 
-    def save(self, place: Place) -> None:
-        extra = {
-            "metrics": self.metrics.sync(),
-            "progress": place.progress.to_json(),
-            "identity": dict(self.built.run.material.identity),
-        }
-        self.checkpoints.save(place.step, parts_of(place.state, place.reference), extra)
+    def reinforced(self, place: Place) -> tuple[Step, Place]:
+        """A step of reinforcement learning, the next one's rollouts sampled beside it where that is asked for."""
+        run, step, progress = self.built.run, place.step, place.progress
+        experience = place.pending or gather(run, place.state.params, progress.curriculum, step)
+        progress = progress._replace(
+            curriculum=levels.learn(progress.curriculum, experience.earned),
+            sampled=progress.sampled + experience.counts["sampled"],
+        )
+        total = self.config.warmup.steps + self.config.trainer.steps
+        future: Future[Experience] | None = None
+        if self.ahead is not None and step + 1 < total:
+            future = self.ahead.submit(self.sampled_ahead, frozen(place.state.params), progress, step + 1)
+        # What is in flight is waited for before the weights change: a stop until then leaves the place as it was.
+        made = reinforce_step(
+            run, place.state, place.reference, experience, step, None if future is None else future.result
+        )
+        for part, seconds in made.row["seconds"].items():
+            progress = progress.spent(part, seconds)
+        if (step - self.config.warmup.steps) % self.config.samples.every == 0:
+            kept = self.config.trainer.group * self.config.samples.tasks
+            self.keep_rollouts(f"step-{step + 1:06d}", experience.rollouts[:kept], experience.scores[:kept])
+        pending = None if future is None else future.result()
+        return made, place._replace(state=made.state, progress=self.spent(progress, "rl"), pending=pending)
+
+    def sampled_ahead(self, params: Any, progress: Progress, step: int) -> Experience:
+        """In the other thread, which has no mesh of its own."""
+        with jax.set_mesh(run_mesh(self.config)):
+            return gather(self.built.run, params, progress.curriculum, step)
+
+    def save(self, place: Place, score: float | None = None) -> None:
+        extra = extra_of(self.built, place, self.watching.metrics.sync())
+        self.checkpoints.save(place.step, parts_of(place.state, place.reference), extra, score)
 
     def keep_rollouts(self, name: str, rollouts: list, scores: list[Score]) -> None:
         """rollouts/NAME.jsonl, for people: messages, ledger, reward, and what was judged of each call."""
@@ -266,6 +291,20 @@ class Story:
                 "rl_by_part": {part: seconds.get(part, 0.0) for part in ("sampling", "tools", "rewards", "update")},
             },
             "eval": progress.evaluations,
+            **({} if progress.best is None else {"best": {"step": progress.best[0], "score": progress.best[1]}}),
+            "peak_bytes": progress.peaks,
             "tokens_per_s": round(progress.sampled / sampling, 1) if sampling else 0.0,
             "machine": describe_machine(),
         }
+
+
+def metric_of(summary: JsonObject, path: str) -> float:
+    """The number at a dotted path of an evaluation. Raises InputError if there is none."""
+    value: Any = summary
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(
+            f"eval.metric {path!r:.60}: an evaluation has no such number; try accuracy, reward or by_depth.1"
+        )
+    return float(value)

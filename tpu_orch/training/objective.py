@@ -49,6 +49,10 @@ class Objective:
     """tokens before the budget's end over which a reward falls by up to 1"""
     dynamic_sampling: bool = False
     """sample until enough groups have unequal rewards; the others are left out"""
+    best_of_group: int = 0
+    """above 0: no policy gradient; the best so many rollouts of each group become demonstrations"""
+    floor: float = 0.5
+    """reward that a rollout needs to become one"""
 
     def __post_init__(self) -> None:
         for name in ("clip_low", "clip_high", "kl_weight", "entropy_weight", "overlong_buffer"):
@@ -111,7 +115,22 @@ class Objective:
         return advantages.whitened(made, sampled) if over_tokens else [one.astype(np.float32) for one in made]
 
 
-OBJECTIVES: dict[str, Objective] = {
+ObjectiveName = Literal[
+    "centred",
+    "grpo",
+    "bnpo",
+    "dr-grpo",
+    "dapo",
+    "rloo",
+    "reinforce++",
+    "reinforce++-baseline",
+    "gspo",
+    "ppo-clip",
+    "rejection",
+]
+
+OBJECTIVES: dict[ObjectiveName, Objective] = {
+    "centred": Objective(),
     "grpo": Objective(deviation=True, average="sequences", clip_high=0.2),
     "bnpo": Objective(deviation=True, average="tokens", clip_high=0.2),
     "dr-grpo": Objective(average="constant", constant_length=1024, clip_high=0.2),
@@ -121,12 +140,14 @@ OBJECTIVES: dict[str, Objective] = {
     "reinforce++-baseline": Objective(deviation=True, deviation_of="tokens", clip_high=0.2),
     "gspo": Objective(deviation=True, average="sequences", ratio="sequence", clip_low=3e-4, clip_high=4e-4),
     "ppo-clip": Objective(baseline="batch", average="tokens", clip_high=0.2),
+    "rejection": Objective(best_of_group=1),
 }
 """By the names that people use.
 
+centred: what the presets use: bnpo without the deviation, which lifts groups of nearly equal rewards, and with dapo's clip.
 grpo: arXiv 2402.03300, eq. 3. bnpo: the same with the token mean of the batch, as TIER was trained (arXiv 2605.16790); our
 normaliser is the whole step's, so micro-batches do not change it. dr-grpo: arXiv 2503.20783, section 3.2; set constant_length to
 the token budget. dapo: arXiv 2503.14476, eq. 8. rloo: arXiv 2402.14740, section 3.2. reinforce++: arXiv 2501.03262, with
 and without a group baseline. gspo: arXiv 2507.18071, eq. 5, clips of section 5.1. ppo-clip: arXiv 1707.06347, eq. 7, the
-step's mean reward in place of a critic.
+step's mean reward in place of a critic. rejection: arXiv 2304.06767, algorithm 1: the supervised loss on the best rollouts.
 """

@@ -1,11 +1,14 @@
 """The optimiser and its learning-rate schedule, from one frozen configuration."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
+from optax import contrib
 
 from data_pipeline.errors import InputError
 
@@ -16,8 +19,8 @@ Build = Callable[[optax.Schedule, "OptimizerConfig"], optax.GradientTransformati
 class OptimizerConfig:
     """How gradients become updates."""
 
-    name: Literal["adamw", "adafactor", "lion", "sgd"] = "adamw"
-    """the Optax optimiser"""
+    name: str = "adamw"
+    """the optimiser's name in optax or optax.contrib"""
     learning_rate: float = 1e-3
     """the highest learning rate of the schedule"""
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
@@ -47,9 +50,31 @@ def decayed(params: Any) -> Any:
 
     def is_matrix(path: tuple[Any, ...], _: Any) -> bool:
         name = jax.tree_util.keystr(path[-1:], simple=True)
-        return not name.endswith(("norm", "bias", "scale"))
+        return is_decayed(name)
 
     return jax.tree_util.tree_map_with_path(is_matrix, params)
+
+
+def is_decayed(name: str) -> bool:
+    """Whether a leaf of that name is a matrix."""
+    return not name.endswith(("norm", "bias", "scale"))
+
+
+def matrices(params: Any) -> Any:
+    """Which axes of each weight Muon orthogonalises, stacked layers each by itself; None: AdamW takes the leaf.
+
+    arXiv 2502.16982: embeddings, heads, norms and biases are left to AdamW.
+    """
+
+    def of(path: tuple[Any, ...], leaf: Any) -> contrib.MuonDimensionNumbers | None:
+        group, name = (jax.tree_util.keystr((part,), simple=True) for part in path[-2:])
+        if group != "layers" or leaf.ndim < 3 or not is_decayed(name):
+            return None
+        # [L, inputs..., outputs...]: only the output projection sums over two axes, heads and their size.
+        inputs = 2 if name == "o" else 1
+        return contrib.MuonDimensionNumbers(tuple(range(1, 1 + inputs)), tuple(range(1 + inputs, leaf.ndim)))
+
+    return jax.tree_util.tree_map_with_path(of, params)
 
 
 OPTIMIZERS: dict[str, Build] = {
@@ -64,7 +89,42 @@ OPTIMIZERS: dict[str, Build] = {
     "sgd": lambda rate, c: optax.chain(
         optax.add_decayed_weights(c.weight_decay, mask=decayed), optax.sgd(rate, momentum=c.beta1 or None)
     ),
+    "muon": lambda rate, c: contrib.muon(
+        rate,
+        weight_decay=c.weight_decay,
+        weight_decay_mask=decayed,
+        muon_weight_dimension_numbers=matrices,
+        consistent_rms=0.2,
+        adam_b1=c.beta1,
+        adam_b2=c.beta2,
+    ),
 }
+"""Those whose other settings are ours; any other of optax or optax.contrib keeps its own."""
+
+
+def find_optimizer(name: str) -> Build:
+    """The optimiser of that name. Raises InputError if neither we nor optax has one that needs only a learning rate."""
+    if name in OPTIMIZERS:
+        return OPTIMIZERS[name]
+    build = getattr(optax, name, None) or getattr(contrib, name, None)
+    if not inspect.isfunction(build) or name.startswith("scale_by"):
+        raise InputError(f"optimizer {name!r:.60}: optax has none of that name; for example {', '.join(OPTIMIZERS)}")
+    first, *others = inspect.signature(build).parameters.values()
+    if first.name != "learning_rate" or any(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in others):
+        raise InputError(f"optimizer {name!r:.60} of optax needs more than a learning rate, so it has no place here")
+
+    def made(rate: optax.Schedule, config: OptimizerConfig) -> optax.GradientTransformation:
+        decay = [optax.add_decayed_weights(config.weight_decay, mask=decayed)] if config.weight_decay else []
+        return optax.chain(*decay, build(rate))
+
+    try:
+        trial = jax.ShapeDtypeStruct((2, 2), jnp.float32)
+        jax.eval_shape(lambda x: build(1e-3).update(x, build(1e-3).init(x), x), trial)
+    except TypeError:
+        raise InputError(
+            f"optimizer {name!r:.60} of optax looks at more than gradients, so it has no place here"
+        ) from None
+    return made
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
@@ -79,7 +139,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
         raise InputError("optimizer.learning_rate must be positive and optimizer.clip_norm not negative")
     schedule = make_schedule(config, steps)
     clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    return Optimizer(optax.chain(*clip, OPTIMIZERS[config.name](schedule, config)), schedule)
+    return Optimizer(optax.chain(*clip, find_optimizer(config.name)(schedule, config)), schedule)
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:

@@ -7,7 +7,7 @@ step's normaliser. A loss or gradient that is not finite leaves the state as it 
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -239,18 +239,33 @@ def metrics_of(totals: Totals) -> Metrics:
     }
 
 
-def train_step(update: Update, state: TrainState, batches: Iterable[MicroBatch]) -> tuple[TrainState, dict[str, float]]:
+def train_step(
+    update: Update,
+    state: TrainState,
+    batches: Iterable[MicroBatch],
+    on_visit: Callable[[], None] | None = None,
+    before_change: Callable[[], Any] | None = None,
+) -> tuple[TrainState, dict[str, float]]:
     """One optimiser step over all micro-batches. The state given is gone afterwards.
 
+    Args:
+      on_visit: called before each micro-batch, the one before it done; what it raises leaves the state as it was.
+      before_change: called when the gradient is complete; what it raises leaves the state as it was, too.
     Raises:
       InputError: no micro-batch.
     """
     sums = None
     for batch in batches:
+        if on_visit is not None:
+            if sums is not None:
+                jax.block_until_ready(sums.totals)
+            on_visit()
         placed = place(batch, update.batch_sharding)
         sums = update.accumulate(state.params, update.zeros(state.params) if sums is None else sums, placed)
     if sums is None:
         raise InputError("an update without a micro-batch: no rollout or demonstration carries loss")
+    if before_change is not None:
+        before_change()
     state, metrics = update.apply(state, sums)
     return state, {name: float(value) for name, value in jax.device_get(metrics).items()}
 

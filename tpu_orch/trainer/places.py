@@ -1,0 +1,91 @@
+"""Where a run stands, and how a checkpoint holds it: weights, optimiser, reference policy, host state, a batch that waits."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from data_pipeline.errors import InputError
+from data_pipeline.words import JsonObject
+from tpu_orch.checkpoints import Checkpoints
+from tpu_orch.trainer import experience
+from tpu_orch.trainer.build import Built
+from tpu_orch.trainer.experience import Experience
+from tpu_orch.trainer.progress import Progress, from_json
+from tpu_orch.training import curriculum as levels
+from tpu_orch.training.state import TrainState
+
+
+class Place(NamedTuple):
+    """Everything that a checkpoint holds."""
+
+    step: int
+    state: TrainState
+    reference: Any
+    """The policy as reinforcement learning began, where a KL term needs a copy of it; else None."""
+    progress: Progress
+    pending: Experience | None = None
+    """With overlap: what the next step learns from, sampled with weights one step old."""
+
+
+def keeps_reference(built: Built) -> bool:
+    """Whether a copy of the policy is held as the reference."""
+    return bool(built.run.objective.kl_weight)
+
+
+def parts_of(state: TrainState, reference: Any) -> dict[str, Any]:
+    """A checkpoint's parts: the weights apart, so that evaluation and export read them alone."""
+    parts = {"params": state.params, "training": (state.step, state.opt_state, state.key)}
+    return parts if reference is None else {**parts, "reference": reference}
+
+
+def find_place(built: Built, checkpoints: Checkpoints, tell: Callable[[str], None], adopt: bool) -> tuple[Place, int]:
+    """Where the run goes on (step 0 if it is new), and how much of metrics.jsonl belongs to it.
+
+    Args:
+      adopt: go on with other material than the checkpoint's, saying so.
+    Raises:
+      InputError: the checkpoint was made with other material.
+    """
+    run, material = built.run, built.run.material
+    loaded = checkpoints.load(parts_of(built.abstract, built.abstract.params if keeps_reference(built) else None))
+    if loaded is None:
+        state = built.create()
+        reference = frozen(state.params) if keeps_reference(built) else None
+        return Place(0, state, reference, Progress(levels.start(material.train_tasks), {}, {})), 0
+    for line in changed_material(loaded.extra["identity"], dict(material.identity)):
+        if not adopt:
+            raise InputError(f"{line}: restore it, start in another folder, or give --checkpoint.adopt")
+        tell(f"{line}; going on with the new one")
+    tell(f"going on from the checkpoint of step {loaded.step}")
+    parts, extra = loaded.parts, loaded.extra
+    step_of, opt_state, key = parts["training"]
+    waits = extra.get("pending")
+    pending = None if waits is None else experience.from_json(run, waits)
+    state = TrainState(step_of, parts["params"], opt_state, key)
+    return Place(loaded.step, state, parts.get("reference"), from_json(extra["progress"]), pending), extra["metrics"]
+
+
+def extra_of(built: Built, place: Place, metrics: int) -> JsonObject:
+    """The host's side of a checkpoint."""
+    return {
+        "metrics": metrics,
+        "progress": place.progress.to_json(),
+        "identity": dict(built.run.material.identity),
+        "pending": None if place.pending is None else experience.to_json(place.pending),
+    }
+
+
+def changed_material(stored: JsonObject, current: JsonObject) -> list[str]:
+    """A line for everything that changed under a run."""
+    return [
+        f"the {name} of this run changed since its checkpoint"
+        for name in sorted({*stored, *current})
+        if stored.get(name) != current.get(name)
+    ]
+
+
+def frozen(params: Any) -> Any:
+    """A copy that outlives the donation of the original."""
+    return jax.tree.map(jnp.copy, params)

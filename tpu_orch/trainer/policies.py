@@ -1,0 +1,63 @@
+"""What a run trains, by its configuration: the objective of its updates and the first state of its policy."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from tpu_orch.config import RunConfig, TrainerOptions
+from tpu_orch.trainer.material import Material
+from tpu_orch.training.learner import Learner
+from tpu_orch.training.objective import OBJECTIVES, Objective
+from tpu_orch.training.optimizer import Optimizer
+from tpu_orch.training.state import TrainState, create_state, init_state
+
+OVERLAP_CAP = 2.0  # importance weights of rollouts one step old go up to this
+
+
+def first_state(
+    config: RunConfig, material: Material, learner: Learner, optimizer: Optimizer, mesh: Mesh, shardings: TrainState
+) -> Callable[[], TrainState]:
+    """What makes the state of step 0: from fresh weights, or from those that the material reads."""
+    if material.load is None:
+        return lambda: create_state(learner.init, optimizer.transform, config.seed, shardings)
+    load = material.load
+
+    def begin() -> TrainState:
+        make = jax.jit(
+            lambda params, seed: init_state(params, optimizer.transform, seed),
+            out_shardings=shardings,
+            donate_argnums=0,
+        )
+        return make(load(mesh), np.uint32(config.seed))
+
+    return begin
+
+
+def objective_of(options: TrainerOptions, budget: int) -> Objective:
+    """The objective by its name, with what the options change of it.
+
+    Args:
+      budget: tokens that a rollout may draw: the constant length of an objective that has one.
+    """
+    row = OBJECTIVES[options.objective]
+    cap = OVERLAP_CAP if options.overlap and options.importance_cap is None else options.importance_cap
+    asked = {
+        "deviation": options.divide_by_std,
+        "clip_low": options.clip_low,
+        "clip_high": options.clip_high,
+        "kl": options.kl_kind,
+        "kl_in": options.kl_in,
+        "importance_cap": cap,
+        "drift_limit": options.drift_limit,
+        "dynamic_sampling": options.dynamic_sampling,
+        "overlong_buffer": options.overlong_buffer,
+        "best_of_group": options.best_of_group,
+        "floor": options.floor,
+        "constant_length": budget if row.average == "constant" else None,
+    }
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return replace(row, kl_weight=options.kl, entropy_weight=options.entropy, **changes)
