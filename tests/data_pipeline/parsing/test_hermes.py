@@ -1,10 +1,9 @@
 """The parser of tool calls: what it takes, what it refuses, and that no text hurts it."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import grows_linearly
 
 from data_pipeline.jsontext import spaced_json
 from data_pipeline.parsing.hermes import answer_of, parse_message, render_answer, render_call
@@ -131,34 +130,33 @@ def test_the_last_answer_counts_and_null_is_one() -> None:
 
 
 HOSTILE = {
-    "unclosed marks": "<tool_call>" * 100_000,
-    "marks and one close": "<tool_call>" * 100_000 + "</tool_call>",
-    "closing marks": "</tool_call>" * 80_000,
-    "empty calls": "<tool_call></tool_call>" * 45_000,
-    "half marks": "<tool_call" * 100_000,
-    "deep lists": "<tool_call>" + "[" * 1_000_000 + "</tool_call>",
-    "deep objects": "<tool_call>" + '{"a":' * 200_000 + "</tool_call>",
-    "quotes": "<tool_call>" + '"' * 1_000_000 + "</tool_call>",
-    "backslashes": '<tool_call>{"name": "' + "\\\\" * 500_000 + '"}</tool_call>',
-    "quotes and spaces": '<tool_call>{"name": "f", "arguments": {"a": '
-    + spaced_json('" ' * 300_000)
-    + "}}</tool_call>",
-    "digits": '<tool_call>{"name": "f", "arguments": {"a": ' + "9" * 1_000_000 + "}}</tool_call>",
-    "wide list": '<tool_call>{"name": "f", "arguments": {"a": [' + "1," * 500_000 + "1]}}</tool_call>",
-    "answers": "<answer>" * 60_000 + "</answer>" * 60_000,
+    "unclosed marks": lambda n: "<tool_call>" * n,
+    "marks and one close": lambda n: "<tool_call>" * n + "</tool_call>",
+    "closing marks": lambda n: "</tool_call>" * n,
+    "empty calls": lambda n: "<tool_call></tool_call>" * n,
+    "half marks": lambda n: "<tool_call" * n,
+    "deep lists": lambda n: "<tool_call>" + "[" * n + "</tool_call>",
+    "deep objects": lambda n: "<tool_call>" + '{"a":' * n + "</tool_call>",
+    "quotes": lambda n: "<tool_call>" + '"' * n + "</tool_call>",
+    "backslashes": lambda n: '<tool_call>{"name": "' + "\\\\" * n + '"}</tool_call>',
+    "quotes and spaces": lambda n: (
+        '<tool_call>{"name": "f", "arguments": {"a": ' + spaced_json('" ' * n) + "}}</tool_call>"
+    ),
+    "digits": lambda n: '<tool_call>{"name": "f", "arguments": {"a": ' + "9" * n + "}}</tool_call>",
+    "wide list": lambda n: '<tool_call>{"name": "f", "arguments": {"a": [' + "1," * n + "1]}}</tool_call>",
+    "answers": lambda n: "<answer>" * n + "</answer>" * n,
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_megabyte_of_hostile_text_is_read_in_linear_time(name: str) -> None:
-    def seconds(text: str) -> float:
-        best = 9.0
-        for _ in range(3):
-            start = time.process_time()
-            parse_message(text)
-            answer_of(text)
-            best = min(best, time.process_time() - start)
-        return best
+def test_work_grows_with_the_text_and_no_faster(name: str) -> None:
+    assert grows_linearly(parse_message, HOSTILE[name])
+    assert grows_linearly(answer_of, HOSTILE[name])
 
-    # quadratic would be minutes; the worst of these takes a fraction of a second
-    assert seconds(HOSTILE[name]) < 2.0
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_megabyte_of_hostile_text_is_read(name: str) -> None:
+    text = HOSTILE[name](1_000_000 // len(HOSTILE[name](1000)) * 1000)
+    attempts, parses = parse_message(text)
+    assert parses == (name in ("half marks", "answers") or isinstance(attempts[0] if attempts else None, ToolCall))
+    answer_of(text)
