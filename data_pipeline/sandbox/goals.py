@@ -3,13 +3,13 @@
 A goal is a tree of relations over named entities: `distance(depot_city(courier_base(M1)), city_twin(K2))`. Equal
 subtrees are one call, so a goal may need an argument from an earlier result than the last (`shelf(p,
 product_depot(p))` with `p` itself a result), from the query after several calls, and from two branches. A composition
-is a pair "this tool's argument comes from that tool"; some are kept for evaluation.
+is a chain of three tools, each an argument of the next; one in four is kept for evaluation.
 """
 
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from data_pipeline.sandbox.relations import Relation
@@ -18,6 +18,8 @@ OWN_SHARE = 0.35
 """How often the second argument belongs to the first, where a tool allows it."""
 MOST_NAMED = 3
 """Entities that a query may name."""
+HELD_OUT_ONE_IN = 4
+"""Of the compositions."""
 
 
 class Named(NamedTuple):
@@ -37,11 +39,11 @@ class Value(NamedTuple):
 Goal: TypeAlias = Named | Value
 
 
-class Pair(NamedTuple):
-    """The argument at `place` of tool `outer` comes from tool `inner`."""
+class Chain(NamedTuple):
+    """A composition: `outer(... middle(... inner(...)))`, by the names of the tools."""
 
     outer: str
-    place: int
+    middle: str
     inner: str
 
 
@@ -82,58 +84,38 @@ def kind_of(goal: Goal) -> str:
     return goal.relation.gives if isinstance(goal.relation.gives, str) else ""
 
 
-def pairs_in(goal: Goal) -> set[Pair]:
+def chains_in(goal: Goal) -> set[Chain]:
     return {
-        Pair(call.relation.name, place, argument.relation.name)
+        Chain(call.relation.name, middle.relation.name, inner.relation.name)
         for call in calls_of(goal)
-        for place, argument in enumerate(call.arguments)
-        if isinstance(argument, Value)
+        for middle in call.arguments
+        if isinstance(middle, Value)
+        for inner in middle.arguments
+        if isinstance(inner, Value)
     }
 
 
-class Compositions(NamedTuple):
-    """The relations by what they give, and the pairs that only evaluation may use."""
-
-    relations: tuple[Relation, ...]
-    held_out: frozenset[Pair]
-
-    def giving(self, kind: str) -> list[Relation]:
-        return [relation for relation in self.relations if relation.gives == kind]
-
-
-@cache
-def _split(names: tuple[tuple[str, tuple[str, ...], str], ...], seed: int) -> frozenset[Pair]:
-    held = set()
-    for outer, kinds, _ in names:
-        for place, kind in enumerate(kinds):
-            inner = [name for name, _, gives in names if gives == kind]
-            digest = hashlib.blake2b(f"{seed}/{outer}/{place}".encode(), digest_size=8).digest()
-            # Of two tools that can feed an argument one is held out for every other argument, of three or more always
-            # one.
-            if len(inner) > 2 or (len(inner) == 2 and digest[0] % 2):
-                held.add(Pair(outer, place, inner[digest[1] % len(inner)]))
-    return frozenset(held)
-
-
-def compositions(relations: Sequence[Relation], seed: int) -> Compositions:
-    asked = tuple(relation for relation in relations if relation.asked)
-    names = tuple((r.name, tuple(r.takes.values()), r.gives if isinstance(r.gives, str) else "") for r in asked)
-    return Compositions(asked, _split(names, seed))
+@lru_cache(maxsize=1 << 16)
+def is_held_out(chain: Chain, seed: int) -> bool:
+    """Whether only evaluation may use the composition."""
+    digest = hashlib.blake2b(f"{seed}/{'/'.join(chain)}".encode(), digest_size=8).digest()
+    return digest[0] % HELD_OUT_ONE_IN == 0
 
 
 class Drawer:
     """Draws goals of a given number of calls, tools that were drawn least first."""
 
-    def __init__(self, parts: Compositions, *, training: bool, rng: random.Random) -> None:
-        self.parts = parts
+    def __init__(self, relations: Sequence[Relation], seed: int, *, training: bool, rng: random.Random) -> None:
+        self.relations = tuple(relation for relation in relations if relation.asked)
+        self.seed = seed
         self.training = training
         self.rng = rng
-        self.used = {relation.name: 0 for relation in parts.relations}
-        self.refused = {relation.name: 0 for relation in parts.relations}
+        self.used = {relation.name: 0 for relation in self.relations}
+        self.refused = {relation.name: 0 for relation in self.relations}
 
     def draw(self, calls: int) -> Value:
-        """A goal of exactly `calls` calls (1 or more). Training goals hold no held-out pair, others at least one from
-        2 calls on.
+        """A goal of exactly `calls` calls (1 or more). Training goals hold no held-out composition; others hold one
+        where they hold any.
         """
         while True:
             goal = self._value(self._pick_outermost(), calls, [])
@@ -144,8 +126,9 @@ class Drawer:
             self.refused[goal.relation.name] += 1  # else a tool with nothing to offer here would be tried for ever
 
     def _wanted(self, goal: Value, calls: int) -> bool:
-        held = pairs_in(goal) & self.parts.held_out
-        right = not held if self.training else bool(held) or calls == 1
+        chains = chains_in(goal)
+        held = any(is_held_out(chain, self.seed) for chain in chains)
+        right = not held if self.training else held or not chains
         return right and len(calls_of(goal)) == calls and len(named_in(goal)) <= MOST_NAMED
 
     def _pick(self, relations: Sequence[Relation]) -> Relation:
@@ -153,7 +136,7 @@ class Drawer:
         return min(relations, key=self._usage)
 
     def _pick_outermost(self) -> Relation:
-        return min(self.parts.relations, key=lambda relation: self._usage(relation) + self.refused[relation.name])
+        return min(self.relations, key=lambda relation: self._usage(relation) + self.refused[relation.name])
 
     def _usage(self, relation: Relation) -> float:
         # A tool of two arguments is due twice as often: each argument has its own places to come from.
@@ -162,29 +145,26 @@ class Drawer:
     def _value(self, relation: Relation, calls: int, named: list[Named]) -> Value:
         kinds = list(relation.takes.values())
         if len(kinds) == 1:
-            return Value(relation, (self._goal(relation, 0, kinds[0], calls - 1, named),))
-        own = [r for r in self._feeding(relation, 1, kinds[1]) if list(r.takes.values()) == [kinds[0]]]
+            return Value(relation, (self._goal(kinds[0], calls - 1, named),))
+        own = [r for r in self._giving(kinds[1]) if list(r.takes.values()) == [kinds[0]]]
         if own and calls > 1 and self.rng.random() < OWN_SHARE:
-            first = self._goal(relation, 0, kinds[0], calls - 2, named)
+            first = self._goal(kinds[0], calls - 2, named)
             # "its city" is clear only where nothing else of that kind was named.
             if [kind_of(part) for part in parts_of(first)].count(kinds[0]) == 1:
                 return Value(relation, (first, Value(self._pick(own), (first,))))
         left = self.rng.randint(0, calls - 1)
-        first = self._goal(relation, 0, kinds[0], left, named)
-        return Value(relation, (first, self._goal(relation, 1, kinds[1], calls - 1 - left, named)))
+        first = self._goal(kinds[0], left, named)
+        return Value(relation, (first, self._goal(kinds[1], calls - 1 - left, named)))
 
-    def _goal(self, outer: Relation, place: int, kind: str, calls: int, named: list[Named]) -> Goal:
+    def _goal(self, kind: str, calls: int, named: list[Named]) -> Goal:
         if calls <= 0:
             named.append(Named(kind, len(named)))
             return named[-1]
-        return self._value(self._pick(self._feeding(outer, place, kind)), calls, named)
+        return self._value(self._pick(self._giving(kind)), calls, named)
 
-    def _feeding(self, outer: Relation, place: int, kind: str) -> list[Relation]:
-        """The tools whose value may be this argument."""
-        relations = self.parts.giving(kind)
-        if not self.training:
-            return relations
-        return [r for r in relations if Pair(outer.name, place, r.name) not in self.parts.held_out]
+    def _giving(self, kind: str) -> list[Relation]:
+        """The tools whose value is of that kind."""
+        return [relation for relation in self.relations if relation.gives == kind]
 
 
 def is_own(goal: Value) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from data_pipeline.errors import InputError
 from data_pipeline.sandbox import wording
-from data_pipeline.sandbox.goals import Drawer, Goal, Named, Value, calls_of, compositions, is_own, kind_of, named_in
+from data_pipeline.sandbox.goals import Drawer, Goal, Named, Value, calls_of, is_own, kind_of, named_in
 from data_pipeline.sandbox.ids import share_no_piece
 from data_pipeline.sandbox.relations import arguments_of
 from data_pipeline.sandbox.world import SPLITS, World
@@ -34,9 +34,9 @@ def sandbox_tasks(
     """`per_depth` tasks of each depth, in the order of `depths`.
 
     distractors: tools offered beside the needed ones, those most like them; None: every tool of the world is offered.
-    split: "train", or "dev" and "test" with entities, wordings and compositions (from depth 2 on) that no training
-    task has. The first n tasks of a depth do not depend on how many are asked for. Raises InputError for an unknown
-    split or a depth below 0.
+    split: "train", or "dev" and "test" with entities, wordings and (where a task has chains of three tools) compositions
+    that no training task has. The first n tasks of a depth do not depend on how many are asked for. Raises InputError
+    for an unknown split or a depth below 0.
     """
     if split not in SPLITS:
         raise InputError(f"split '{split}': the world has {', '.join(SPLITS)}")
@@ -63,8 +63,7 @@ class Offer(NamedTuple):
 
 def _tasks_of_depth(world: World, split: str, depth: int, count: int, seed: int, offer: Offer) -> list[Task]:
     rng = random.Random(f"{world.seed}/{seed}/{split}/{depth}")
-    parts = compositions(tuple(world.relations.values()), world.seed)
-    drawer = Drawer(parts, training=split == "train", rng=rng)
+    drawer = Drawer(tuple(world.relations.values()), world.seed, training=split == "train", rng=rng)
     tasks: dict[str, Task] = {}
     while len(tasks) < count:
         goal = drawer.draw(max(depth, 1))

@@ -16,20 +16,65 @@ HELD_OUT_ONE_IN = 6
 _ONE = ("of", "for", "from", "with", "behind", "under", "at", "by", "on", "near", "beside", "to")
 _PAIR = ("of", "for", "between", "with", "linking", "joining", "from", "by", "under", "on", "behind", "at")
 
-SENTENCES: tuple[str, ...] = (
-    "What is {x}?", "Which is {x}?", "Find {x}.", "Give me {x}.", "Tell me {x}.", "I need {x}.", "Show me {x}.",
-    "Look up {x}.", "Please find {x}.", "Please give me {x}.", "Please tell me {x}.", "Please look up {x}.",
-    "I want {x}.", "I want to know {x}.", "I need to know {x}.", "Can you find {x}?", "Can you tell me {x}?",
-    "Can you look up {x}?", "Could you find {x}?", "Could you give me {x}?", "Could you tell me {x}?", "Do you know {x}?",
-    "{X}?", "{X}, please.", "{X} is what I need.", "{X} is what I want to know.", "I am looking for {x}.",
-    "We need {x}.", "We want to know {x}.", "We are looking for {x}.", "Name {x}.", "Please name {x}.",
-    "Can you name {x}?", "Help me find {x}.", "Help me look up {x}.", "Please help me find {x}.", "Get me {x}.",
-    "Please get me {x}.", "Can you get me {x}?", "Could you get me {x}?", "Identify {x}.", "Please identify {x}.",
-    "Can you identify {x}?", "I would like {x}.", "I would like to know {x}.", "We would like to know {x}.",
-    "Do you have {x}?", "Let me know {x}.", "Please let me know {x}.", "Could you let me know {x}?",
-    "Somebody asks for {x}.", "I was asked for {x}.", "We were asked for {x}.", "My question is {x}.",
-    "My question: {x}?", "We are asked for {x}.",
-)  # fmt: skip
+_REQUESTS = (
+    "",
+    "please ",
+    "can you ",
+    "could you ",
+    "please help me and ",
+    "I want you to ",
+    "I need you to ",
+    "we would like you to ",
+    "I ask you to ",
+)
+_VERBS = (
+    "find",
+    "give me",
+    "tell me",
+    "show me",
+    "look up",
+    "name",
+    "get me",
+    "identify",
+    "let me know",
+    "work out",
+    "check",
+)
+_WISHES = (
+    "",
+    "I need ",
+    "I want ",
+    "we need ",
+    "we want ",
+    "I would like ",
+    "I am looking for ",
+    "we are looking for ",
+    "somebody asks for ",
+    "I was asked for ",
+    "we were asked for ",
+    "my question: ",
+    "what is ",
+    "which is ",
+    "do you have ",
+    "do you know ",
+)
+_ENDINGS = ("", ", please", " today", " now")
+_QUESTIONS = ("can ", "could ", "what ", "which ", "do ", "my ")
+
+
+def _frame(text: str) -> str:
+    start = "{X}" + text[3:] if text.startswith("{x}") else text[0].upper() + text[1:]
+    return start + ("?" if text.startswith(_QUESTIONS) else ".")
+
+
+SENTENCES: tuple[str, ...] = tuple(
+    _frame(text)
+    for text in (
+        *(f"{request}{verb} {{x}}" for request in _REQUESTS for verb in _VERBS),
+        *(f"{wish}{{x}}{ending}" for wish in _WISHES for ending in _ENDINGS),
+    )
+)
+"""Frames for what is wanted, every beginning with every verb or ending."""
 FACTS: tuple[str, ...] = (
     "{X} is {v}.", "Note that {x} is {v}.", "We know that {x} is {v}.", "I know that {x} is {v}.", "It is known that {x} is {v}.",
     "As you know, {x} is {v}.", "I see that {x} is {v}.", "I was told that {x} is {v}.", "We were told that {x} is {v}.",

@@ -15,7 +15,7 @@ from data_pipeline.backends import ToolError
 from data_pipeline.errors import InputError
 from data_pipeline.paths import get_path, parse_path
 from data_pipeline.sandbox.catalogue import RELATIONS
-from data_pipeline.sandbox.ids import CAPACITY, draw_ids
+from data_pipeline.sandbox.ids import capacity, draw_ids
 from data_pipeline.sandbox.relations import Choice, Number, Relation, as_tool, options_of, put
 from data_pipeline.words import Json, JsonObject, Tool
 
@@ -126,21 +126,21 @@ class World:
 
 
 def make_world(seed: int = 0, entities: int | None = None, relations: Sequence[Relation] = RELATIONS) -> World:
-    """A world of `entities` of each kind (1000, or as many as the ids suffice for).
+    """A world of `entities` of each kind; None: 1000, or as many as the ids of the kind suffice for.
 
     Raises InputError where the ids do not suffice or a region would be empty.
     """
     kinds = sorted({kind for relation in relations for kind in relation.takes.values()})
-    if entities is None:
-        entities = min(1000, CAPACITY // len(kinds))
-    if not 20 <= entities <= CAPACITY // len(kinds):
-        raise InputError(f"entities {entities}: give 20 to {CAPACITY // len(kinds)} for {len(kinds)} kinds of entity")
-    ids = draw_ids(entities * len(kinds), random.Random(f"{seed}/entities"))
+    room = [capacity(place, len(kinds)) for place in range(len(kinds))]
+    if entities is not None and not 20 <= entities <= min(room):
+        raise InputError(f"entities {entities}: give 20 to {min(room)} for {len(kinds)} kinds of entity")
+    rng = random.Random(f"{seed}/entities")
     pools: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
     for place, kind in enumerate(kinds):
-        left = ids[place * entities : (place + 1) * entities]
+        count = min(1000, room[place]) if entities is None else entities
+        left = draw_ids(place, len(kinds), count, rng)
         for split, share in zip(SPLITS[1:], SHARES[1:], strict=True):
-            size = round(entities * share)
+            size = round(count * share)
             pools[split][kind], left = left[:size], left[size:]
         pools[SPLITS[0]][kind] = left
     return World(seed, pools, relations)
