@@ -63,31 +63,61 @@ def audit_json(found: Audit) -> JsonObject:
 
 
 def draw_audit(found: Audit, path: Path) -> None:
-    """A bar for each cheat and reward, as a share of the reward's range; the format follows the file's name."""
-    cheats = list(dict.fromkeys(one.cheat for reward in found.rewards for one in reward.cheats))
-    height = 0.8 / max(1, len(found.rewards))
-    figure, axes = plt.subplots(figsize=(8, 1.6 + 0.42 * len(cheats)))
+    """A bar for each cheat and reward, as a share of the reward's range, with a mark where the honest replay stands.
+
+    The best-paid cheat is on top; the format follows the file's name.
+    """
+    most: dict[str, float] = {}
+    for reward in found.rewards:
+        for one in reward.cheats:
+            most[one.cheat] = max(most.get(one.cheat, 0.0), _share(one.mean, reward))
+    cheats = sorted(most, key=lambda cheat: -most[cheat])
+    figure, axes = plt.subplots(figsize=(8.5, 1.8 + (0.16 + 0.18 * len(found.rewards)) * len(cheats)))
     for place, reward in enumerate(found.rewards):
-        span = reward.high - reward.low
-        earned = {one.cheat: (one.mean - reward.low) / span for one in reward.cheats}
-        axes.barh(
-            [cheats.index(cheat) + (place - (len(found.rewards) - 1) / 2) * height for cheat in earned],
-            list(earned.values()),
-            height,
-            color=COLOURS[place % len(COLOURS)],
-            hatch=HATCHES[place % len(HATCHES)],
-            edgecolor="black",
-            linewidth=0.5,
-            label=f"{reward.reward} (honest {(reward.honest - reward.low) / span:.2f})",
-        )
-    axes.axvline(1.0, color="black", linewidth=1)
-    axes.axvline(0.8, color="black", linewidth=1, linestyle=":")
+        _draw_bars(axes, reward, cheats, place, len(found.rewards))
     axes.set(
-        yticks=range(len(cheats)), yticklabels=cheats, xlim=(0, 1.02), xlabel="mean reward, as a share of its range"
+        yticks=range(len(cheats)), yticklabels=cheats, xlim=(0, 1.08), xlabel="mean reward, as a share of its range"
     )
-    axes.set_title("What cheating earns (dotted: within 0.2 of everything)")
+    axes.set_title("What cheating earns; black marks: the honest replay of the same tasks", fontsize=11, pad=28)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
-    axes.legend(fontsize=8, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=max(1, len(found.rewards)), frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+def _draw_bars(axes: plt.Axes, reward: RewardAudit, cheats: list[str], place: int, rewards: int) -> None:
+    """One reward's bars, the `place`th of `rewards` beside each cheat's name; a figure in bold comes near the honest one."""
+    height = 0.8 / rewards
+    played = {one.cheat: one for one in reward.cheats}
+    rows = {cheat: at + (place - (rewards - 1) / 2) * height for at, cheat in enumerate(cheats) if cheat in played}
+    colour, hatch = COLOURS[place % len(COLOURS)], HATCHES[place % len(HATCHES)]
+    earned = [_share(played[cheat].mean, reward) for cheat in rows]
+    axes.barh(
+        list(rows.values()),
+        earned,
+        height,
+        color=colour,
+        hatch=hatch,
+        edgecolor="black",
+        linewidth=0.5,
+        label=f"{reward.reward} (honest {_share(reward.honest, reward):.2f} over all tasks)",
+    )
+    for cheat, row in rows.items():
+        honest, share = _share(played[cheat].honest, reward), _share(played[cheat].mean, reward)
+        axes.plot([honest, honest], [row - height / 2, row + height / 2], color="black", linewidth=1.6)
+        weight = "bold" if played[cheat].near else "normal"
+        axes.text(
+            max(share, honest if share > honest - 0.08 else 0) + 0.01,
+            row,
+            f"{share:.2f}",
+            va="center",
+            fontsize=7,
+            weight=weight,
+        )
+
+
+def _share(value: float, reward: RewardAudit) -> float:
+    return (value - reward.low) / (reward.high - reward.low)
