@@ -3,12 +3,13 @@
 import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 
 
+@runtime_checkable
 class Logger(Protocol):
     """What a run tells its metrics to."""
 
