@@ -13,13 +13,16 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data_pipeline.words import JsonObject
+from data_pipeline.words import Json, JsonObject
 from rewards.benchmarks.cfb import equal_by_rule, format_error
 from rewards.benchmarks.cfb_tools import FREE
 from rewards.matching import heaviest_matching
 
 _SHARES = {"Cross": 400}
 _DOMAIN_QUERIES, _QUERIES = 150, 1000
+
+
+_UNEXPECTED = {"api_status": True, "content": "The call did not go through; check it and try again."}
 
 
 class Outcome(NamedTuple):
@@ -72,6 +75,38 @@ def judge_conversation(
             done = episode.taken_up > len(turns) and not left
             return _end(episode, "Success." if done else "stop_early")
     return _end(episode, "no final answer")
+
+
+def observations(
+    reference: Sequence[JsonObject], made: Sequence[JsonObject], schemas: Mapping[str, JsonObject]
+) -> list[Json] | None:
+    """What the model reads after its last step, one observation a call; None where the episode ends there.
+
+    Args:
+      made: the model's steps so far, the last of them with calls.
+    """
+    turns = [list(turn["function_call"]) for turn in reference if "function_call" in turn]
+    seen = [turn["content"] for turn in reference if turn.get("role") == "observation"]
+    recorded = [pair for calls, found in zip(turns, seen, strict=True) for pair in zip(calls, found, strict=False)]
+    free = [call for turn in turns for call in turn if call["name"] in FREE]
+    episode: _Episode | None = _take_up(_Episode(turns, copy.deepcopy(turns[0]), 1, free, [], 0), always=False)
+    steps = [message["function_call"] for message in made if "function_call" in message]
+    for step in steps[:-1]:
+        episode = None if episode is None else _step(episode, step, schemas)
+    if episode is None or not episode.open or _step(episode, steps[-1], schemas) is None:
+        return None
+    pairs = _paired(steps[-1], [call for call in episode.open if call not in episode.free_done], free)
+    return [_observation(call, pairs.get(place), recorded, schemas) for place, call in enumerate(steps[-1])]
+
+
+def _observation(
+    call: JsonObject, wanted: JsonObject | None, recorded: Sequence[tuple[JsonObject, Json]], schemas: Mapping[str, Any]
+) -> Json:
+    error = format_error(call, schemas)
+    if wanted is None or error is not None:
+        return dict(_UNEXPECTED) if error is None else {"error": error}
+    found = next((seen for known, seen in recorded if known == wanted), None)
+    return found if equal_by_rule(call, wanted) else dict(_UNEXPECTED)
 
 
 def _step(episode: _Episode, calls: Sequence[JsonObject], schemas: Mapping[str, JsonObject]) -> _Episode | None:
