@@ -4,6 +4,7 @@ An online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867) in float32: a 
 of that row, not one bit, so the chunks read may follow the longest row without the others noticing.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from models.attention import MASKED, softcap
 
 KEY_CHUNK = 64
 """keys read at a time"""
+SLOT_BLOCK = 128
+"""slots whose weighted values are summed in one product where all are read at once"""
 
 
 class Softmax(NamedTuple):
@@ -78,3 +81,41 @@ def chunked_attention(
     state = jax.lax.fori_loop(span.start // KEY_CHUNK, -(-span.end // KEY_CHUNK), body, start)
     out = state.values / jnp.maximum(state.total, 1.0)[..., None]
     return jnp.moveaxis(out, 3, 1).reshape(q.shape).astype(q.dtype)
+
+
+def filled_attention(
+    q: Float[Array, "R T N H"],
+    k: Float[Array, "R K S H"],
+    v: Float[Array, "R K S H"],
+    positions: Int[Array, "R T"],
+    window: Int[Array, ""] | None,
+    scale: float,
+    cap: float = 0.0,
+) -> Float[Array, "R T N H"]:
+    """Attention over all S slots of a cache at once, each query seeing its window up to its own position.
+
+    S is a multiple of SLOT_BLOCK. Sums over slots go block by block, each block a product of the same shape, so the blocks that a
+    query does not see add exact zeros and their number does not change a bit of the result (`tests/models/test_layered.py`).
+    """
+    rows, length, _, size = q.shape
+    kv_heads, slots = k.shape[1:3]
+    grouped = jnp.moveaxis((q * scale).reshape(rows, length, kv_heads, -1, size), 1, 3)  # R K G T H
+    flat = grouped.reshape(rows, kv_heads, -1, size)
+    scores = jnp.einsum("rkqh,rksh->rkqs", flat, k.astype(q.dtype), preferred_element_type=jnp.float32)
+    scores = softcap(scores.reshape(*grouped.shape[:-1], slots), cap)
+    back = positions[:, :, None] - jnp.arange(slots)
+    seen = back >= 0 if window is None else (back >= 0) & (back < window)
+    scores = jnp.where(seen[:, None, None], scores, MASKED)
+    weights = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
+    blocks = weights.reshape(rows, kv_heads, flat.shape[2], -1, SLOT_BLOCK)
+    total = in_order(jnp.sum(blocks, axis=-1), 3).reshape(grouped.shape[:-1])
+    stored = v.astype(q.dtype).reshape(rows, kv_heads, -1, SLOT_BLOCK, size)
+    mixed = jnp.einsum("rkqcs,rkcsh->rkcqh", blocks.astype(q.dtype), stored, preferred_element_type=jnp.float32)
+    out = in_order(mixed, 2).reshape(grouped.shape) / total[..., None]
+    return jnp.moveaxis(out, 3, 1).reshape(q.shape).astype(q.dtype)
+
+
+def in_order(parts: Array, axis: int) -> Array:
+    """The sum along an axis, one addition after the other: a compiler chooses the order of its own sums by their length."""
+    first, *others = (jax.lax.index_in_dim(parts, place, axis, keepdims=False) for place in range(parts.shape[axis]))
+    return functools.reduce(jnp.add, others, first)

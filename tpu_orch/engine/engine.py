@@ -1,14 +1,16 @@
 """The host side of the engine: gives slots to episodes, feeds what the policy did not draw, resolves the calls it made.
 
 Differs from samplers that render the chat to text each turn: ids are written once, when they are made, and the cache stays over
-tool results, so a turn after a result feeds only the new ids.
+tool results, so a turn after a result feeds only the new ids. Where the policy has lanes, each is played by a thread: while the
+host resolves the calls of one, the device works on the others.
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +21,18 @@ from data_pipeline.chat import Chat
 from data_pipeline.environment import Environment
 from data_pipeline.words import Rollout
 from tpu_orch.engine.episodes import EngineOptions, Episode, identity_words
+from tpu_orch.engine.lanes import Lane, Plan
+from tpu_orch.engine.memory import require_memory
 from tpu_orch.engine.policy import Params, Policy
+from tpu_orch.engine.programs import Programs
 from tpu_orch.engine.running import CALL_MARKER, END_MARKER, Running
-from tpu_orch.engine.slots import DRAWING, Drawn, Slots, Stops, admit, decode, feed, init_slots, slot_shardings
+from tpu_orch.engine.sampling import Draw, how_to_draw, row_keys
+from tpu_orch.engine.slots import Drawn, Stops
 from tpu_orch.engine.stops import StopTable, stop_table
+
+T = TypeVar("T")
+LEAVE = 0.75
+"""Share of a lane's busy rows that may still draw when the device comes back: the host is not called for each pause."""
 
 
 class RunStatistics(NamedTuple):
@@ -30,38 +40,47 @@ class RunStatistics(NamedTuple):
 
     seconds: float
     tool_seconds: float
-    """On the host, with calls: parsing, validating, answering, rendering results."""
+    """On the host, with calls: parsing, validating, answering, rendering results. Other lanes go on meanwhile."""
     visits: int
     """Times that the device came back to the host."""
     sampled: int
     """Tokens drawn."""
     fed: int
     """Tokens of prompts and results."""
+    busy: float = 0.0
+    """Share of the time that the device's threads were playing plans."""
 
 
 class Engine:
-    """Makes rollouts. The programs are compiled at the first run and serve every later one.
+    """Makes rollouts. Programs are compiled at their first use, or all by `warm_up`, and serve every later run.
+
+        policy = decoder_policy(model_config)
+        engine = Engine(policy, chat, EngineOptions(rows=64, capacity=1024))
+        episodes = [Episode(task, np.asarray(chat.prompt(task, environment.tools), np.int32), index) for index in range(8)]
+        rollouts = engine.run(params, episodes, environment)
 
     Args:
       policy: the language model.
       chat: the template and its tokenizer.
-      options: slots, budgets and temperature.
+      options: slots, budgets and how tokens are drawn.
+    Raises InputError if the cache would take more memory than the options allow.
     """
 
     def __init__(self, policy: Policy, chat: Chat, options: EngineOptions) -> None:
         self.policy, self.chat, self.options = policy, chat, options
         self.statistics = RunStatistics(0.0, 0.0, 0, 0, 0)
         self.rows = -(-options.rows // policy.row_multiple) * policy.row_multiple
+        require_memory(options, self.rows, policy.token_bytes)
         self.stops, self.start_state = turn_stops(chat, policy.vocab_size)
-        shardings = slot_shardings(policy.layout)
-        self._init = jax.jit(partial(init_slots, policy, self.rows, options.capacity), out_shardings=shardings)
-        self._admit = jax.jit(admit, donate_argnums=0, out_shardings=shardings)
-        self._feed = jax.jit(partial(feed, policy), donate_argnums=1, out_shardings=shardings)
-        self._decode = jax.jit(
-            partial(decode, policy, options.visit_steps, options.capacity),
-            donate_argnums=1,
-            out_shardings=None if shardings is None else (shardings, None),
-        )
+        self._lane_rows = self.rows if policy.lanes is None else policy.lanes.rows
+        self._programs = Programs(policy, options, self._lane_rows)
+        self._keys = jax.jit(row_keys)
+
+    def warm_up(self, params: Params) -> None:
+        """Compiles every program that any run may need, for weights of this kind."""
+        self._start_keys([])
+        with self._threads() as threads:
+            threads.submit(self._programs.warm_up, params, self.stops, self._how(None)).result()
 
     def run(
         self,
@@ -78,92 +97,145 @@ class Engine:
 
         Args:
           params: the policy's weights.
-          episodes: what to play.
+          episodes: what to play. Those with the same prompt share its reading if they follow each other.
           environment: answers the tool calls.
           weights_version: written into each ledger: the optimiser step that the weights come from.
           temperature: instead of the options' one.
           on_rollout: called with the episode's place and its rollout as each one ends, in no fixed order.
           on_visit: called whenever the host has the word; what it raises ends the run and drops what was in flight.
         """
-        options = self.options
-        heat = jnp.float32(options.temperature if temperature is None else temperature)
-        waiting = deque(enumerate(episodes))
-        rows: list[Running | None] = [None] * self.rows
+        sitting = Sitting(self, params, episodes, environment, self._how(temperature))
+        began = time.perf_counter()
         rollouts: list[Rollout | None] = [None] * len(episodes)
-        began, tool_seconds, visits = time.perf_counter(), 0.0, 0
-        slots = self._init()
-        while waiting or any(rows):
-            if on_visit:
-                on_visit()
-            slots = self._fill(slots, rows, waiting, environment)
-            slots = self._feed_pending(params, slots, rows)
-            slots, drawn = self._decode(params, slots, self.stops, heat, jnp.int32(self._leave(rows, waiting)))
-            drawn = jax.device_get(drawn)
-            settling = time.perf_counter()
-            self._settle(drawn, rows)
-            tool_seconds += time.perf_counter() - settling
-            visits += 1
-            for row, running in enumerate(rows):
-                if running is not None and running.stop is not None:
-                    rollout = running.rollout(weights_version)
-                    rollouts[running.place], rows[row] = rollout, None
-                    if on_rollout:
-                        on_rollout(running.place, rollout)
+
+        def ended(ones: list[Running]) -> None:
+            for running in ones:
+                rollout = running.rollout(weights_version)
+                rollouts[running.place] = rollout
+                if on_rollout:
+                    on_rollout(running.place, rollout)
+
+        with self._threads() as threads:
+            ended(sitting.launch(threads, sitting.lanes))
+            while sitting.playing:
+                if on_visit:
+                    on_visit()
+                ready = sitting.settle(ended)
+                ended(sitting.launch(threads, ready))
         done = [rollout for rollout in rollouts if rollout is not None]
         sampled = sum(int(rollout.ledger.sampled.sum()) for rollout in done if rollout.ledger)
         total = sum(rollout.ledger.ids.size for rollout in done if rollout.ledger)
-        self.statistics = RunStatistics(time.perf_counter() - began, tool_seconds, visits, sampled, total - sampled)
+        seconds = time.perf_counter() - began
+        busy = sitting.played / max(seconds * min(sitting.threads, max(sitting.used, 1)), 1e-9)
+        self.statistics = RunStatistics(
+            seconds, sitting.tool_seconds, sitting.visits, sampled, total - sampled, min(busy, 1.0)
+        )
         return done
 
-    def _leave(self, rows: list[Running | None], waiting: deque) -> int:
-        """Rows that may still be drawing when decode comes back: a quarter of the busy ones, so that the host is not called
-        for each single pause."""
-        return sum(running is not None for running in rows) * 3 // 4
+    def _threads(self) -> "ThreadPoolExecutor | Inline":
+        """One for each core that may play a lane; the caller's own thread where there is only one lane of all rows."""
+        if self.policy.lanes is None:
+            return Inline()
+        return ThreadPoolExecutor(core_count(), thread_name_prefix="lane")
 
-    def _fill(
-        self, slots: Slots, rows: list[Running | None], waiting: deque[tuple[int, Episode]], environment: Environment
-    ) -> Slots:
-        """Gives free slots to waiting episodes."""
-        new = np.zeros(len(rows), bool)
-        identity = np.zeros((len(rows), 3), np.uint32)
-        for row in range(len(rows)):
-            if rows[row] is None and waiting:
-                place, episode = waiting.popleft()
-                seed = rollout_seed(episode.seed, episode.task.id, episode.group_index)
-                session = environment.session(episode.task, seed)
-                rows[row] = Running(place, episode, session, self.chat, self.options)
-                new[row], identity[row] = True, identity_words(episode)
-        if not new.any():
-            return slots
-        return self._admit(slots, jnp.asarray(new), jnp.asarray(identity), jnp.int32(self.options.max_new_tokens))
+    def _how(self, temperature: float | None) -> Draw:
+        options = self.options
+        heat = options.temperature if temperature is None else temperature
+        return how_to_draw(heat, options.top_k, options.top_p, options.min_p)
 
-    def _feed_pending(self, params: Params, slots: Slots, rows: list[Running | None]) -> Slots:
-        """Feeds prompts and results, a chunk of each row at a time, until every live row may draw."""
-        shape = (len(rows), self.options.chunk)
-        while any(running is not None and running.pending.size for running in rows):
-            ids, counts, start = (
-                np.zeros(shape, np.int32),
-                np.zeros(shape[0], np.int32),
-                np.full(shape[0], -1, np.int32),
-            )
-            for row, running in enumerate(rows):
-                if running is not None and running.pending.size:
-                    piece = running.take(self.options.chunk)
-                    ids[row, : piece.size], counts[row] = piece, piece.size
-                    if not running.pending.size:
-                        start[row] = self.start_state[running.episode.task.mode]
-            slots = self._feed(params, slots, jnp.asarray(ids), jnp.asarray(counts), jnp.asarray(start))
-        return slots
+    def _start_keys(self, episodes: Sequence[Episode]) -> np.ndarray:
+        """Random keys uint32 [B, 2] of a lane's new rollouts, the first of its rows."""
+        identity = np.zeros((self._lane_rows, 3), np.uint32)
+        for number, episode in enumerate(episodes):
+            identity[number] = identity_words(episode)
+        return np.asarray(self._keys(identity))
 
-    def _settle(self, drawn: Drawn, rows: list[Running | None]) -> None:
-        """Writes drawn tokens into the ledgers and resolves the calls of rows that stopped drawing."""
-        for row, running in enumerate(rows):
-            if running is None or running.stop is not None:
-                continue
-            n = int(drawn.counts[row])
-            running.record(np.asarray(drawn.ids[row, :n]), np.asarray(drawn.logprobs[row, :n]))
-            if drawn.status[row] != DRAWING:
-                running.end_turn(int(drawn.status[row]))
+
+class Inline:
+    """A pool without threads: work is done when it is submitted."""
+
+    def __enter__(self) -> "Inline":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., T], *args: Any) -> "Future[T]":
+        future: Future[T] = Future()
+        future.set_result(work(*args))
+        return future
+
+
+class Sitting:
+    """One call of `Engine.run`: the lanes, what waits for a slot, and what is being played."""
+
+    def __init__(
+        self, engine: Engine, params: Params, episodes: Sequence[Episode], environment: Environment, how: Draw
+    ) -> None:
+        self.engine, self.environment, self.how = engine, environment, how
+        self.params = engine._programs.prepare(params)
+        self.waiting = deque(enumerate(episodes))
+        programs, rows = engine._programs, engine._lane_rows
+        self.lanes = [Lane(rows, programs.chunk, programs.feed_rows) for _ in range(engine.rows // rows)]
+        self.playing: dict[Future[Drawn], Lane] = {}
+        self.threads, self.used = (1 if engine.policy.lanes is None else core_count()), 0
+        self.tool_seconds, self.played, self.visits = 0.0, 0.0, 0
+
+    def launch(self, threads: "ThreadPoolExecutor | Inline", lanes: Sequence[Lane]) -> list[Running]:
+        """Refills lanes and has them played; gives the rollouts that ended before they began."""
+        ended: list[Running] = []
+        for lane in lanes:
+            ended += self._refill(lane)
+            if lane.live:
+                options = self.engine.options
+                plan = lane.plan(self.engine.start_state, options.capacity, options.visit_steps, LEAVE)
+                self.playing[threads.submit(self._timed, lane, plan)] = lane
+            elif lane.slots is not None:
+                lane.forget()
+        self.used = max(self.used, len(self.playing))
+        return ended
+
+    def _timed(self, lane: Lane, plan: Plan) -> Drawn:
+        began = time.perf_counter()
+        drawn = self.engine._programs.play(self.params, lane, plan, self.engine.stops, self.how)
+        self.played += time.perf_counter() - began
+        return drawn
+
+    def _refill(self, lane: Lane) -> list[Running]:
+        """Gives the lane's free slots to waiting episodes; a prompt that does not fit ends its rollout at once."""
+        engine = self.engine
+        ended: list[Running] = []
+        admitted: list[Running] = []
+        free = lane.free
+        while self.waiting and len(admitted) < len(free):
+            place, episode = self.waiting.popleft()
+            seed = rollout_seed(episode.seed, episode.task.id, episode.group_index)
+            session = self.environment.session(episode.task, seed)
+            running = Running(place, episode, session, engine.chat, engine.options)
+            (ended if running.stop is not None else admitted).append(running)
+        if admitted:
+            keys = engine._start_keys([running.episode for running in admitted])
+            for row, running, key in zip(free, admitted, keys, strict=False):
+                lane.admit(row, running, key)
+        return ended
+
+    def settle(self, ended: Callable[[list[Running]], None]) -> list[Lane]:
+        """Waits for lanes and resolves what their rows drew; gives the lanes that have come back."""
+        done, _ = wait(self.playing, return_when=FIRST_COMPLETED)
+        ready = []
+        for future in done:
+            lane = self.playing.pop(future)
+            began = time.perf_counter()
+            ended(lane.settle(future.result()))
+            self.tool_seconds += time.perf_counter() - began
+            self.visits += 1
+            ready.append(lane)
+        return ready
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def turn_stops(chat: Chat, vocab_size: int) -> tuple[Stops, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ class EngineOptions:
     """How rollouts are made. Budgets and temperature are values: changing them compiles nothing."""
 
     rows: int = 32
-    """Sequences that the device works on at once."""
+    """Sequences that the device works on at once, rounded up to whole lanes."""
     capacity: int = 512
     """Tokens that one sequence may hold, prompt and results included."""
     chunk: int = 32
@@ -27,6 +27,25 @@ class EngineOptions:
     """Tokens that the policy may draw in one rollout, over all its turns."""
     max_turns: int = 10
     """Messages that the policy may write in one rollout."""
+    calls_in_a_turn: Literal["one", "many"] = "one"
+    """one: a turn pauses at its first finished call. many: it goes on to its end, and all its calls are answered in order."""
+    top_k: int = 0
+    """For evaluation: draw from the k most likely tokens only; 0: from all."""
+    top_p: float = 1.0
+    """For evaluation: draw from the most likely tokens that together hold this share of the probability only."""
+    min_p: float = 0.0
+    """For evaluation: draw from tokens only that are at least this share as likely as the most likely one."""
+    memory_gb: float = 0.0
+    """Memory that the cache may take; more slots or capacity than fit are refused. 0: whatever there is."""
+
+    @property
+    def truncates(self) -> bool:
+        """Whether tokens are drawn from less than the whole distribution: the update's ratio would then be biased."""
+        return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
+
+    def stops_of(self, mode: str) -> str:
+        """The row of stops for a task's mode: a turn that may hold many calls stops where a plan does."""
+        return "plan" if self.calls_in_a_turn == "many" else mode
 
 
 class Episode(NamedTuple):

@@ -46,6 +46,16 @@ class Running:
         self.turn_of.append(np.full(ids.size, turn, np.int32))
         self.length += ids.size
 
+    @property
+    def mode(self) -> str:
+        """Which marks stop a turn."""
+        return self.options.stops_of(self.episode.task.mode)
+
+    @property
+    def budget(self) -> int:
+        """Tokens that may still be drawn."""
+        return self.options.max_new_tokens - self.tokens_drawn
+
     def take(self, size: int) -> np.ndarray:
         """The next ids to be fed, at most `size` of them."""
         piece, self.pending = self.pending[:size], self.pending[size:]

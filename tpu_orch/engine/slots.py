@@ -1,43 +1,62 @@
-"""The device side of the engine: slots that hold one sequence each, and the three programs that act on them.
+"""The device side of the engine: the programs that act on the slots of one lane.
 
-    admit   empties slots and gives them a new rollout's identity and budget
     feed    appends a chunk of ids that the policy did not draw (prompt, tool results)
+    copied  gives rows what other rows have read: how a group shares the reading of its prompt
     decode  draws tokens until a row completes a marker, spends its budget or fills its slot
 
-Shapes are fixed by the options, so each program is compiled once. A row's numbers never depend on what other rows hold.
+The device keeps what is large (cache, logits). What is small (lengths, budgets, states of the stops) belongs to the host and
+comes with every call, as values: no program depends on it. A row's numbers never depend on what other rows hold.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Int
 
-from tpu_orch.engine.policy import Cache, Layout, Params, Policy
-from tpu_orch.engine.sampling import draw, row_keys
+from tpu_orch.engine.policy import Cache, Params, Policy
+from tpu_orch.engine.sampling import Draw, draw
 
 # Why a row stopped drawing; values from MARKER on say which marker was completed.
 IDLE, DRAWING, BUDGET, FULL, MARKER = 0, 1, 2, 3, 4
 
 
 class Slots(NamedTuple):
+    """What stays on the device."""
+
     cache: Cache
-    logits: Float[Array, "B V"]
-    """After each row's last token: what the next one is drawn from."""
-    keys: UInt32[Array, "B 2"]
-    budget: Int[Array, " B"]
-    """Tokens that the row may still draw."""
-    status: Int[Array, " B"]
-    stop_state: Int[Array, " B"]
+    logits: Any
+    """float32 [B, V], after each row's last token: what the next one is drawn from"""
+
+
+class Rows(NamedTuple):
+    """What the host says of each row before a visit; arrays of the host or of the device."""
+
+    lengths: Any
+    """int32 [B]"""
+    keys: Any
+    """uint32 [B, 2]"""
+    budget: Any
+    """int32 [B], tokens that the row may still draw"""
+    status: Any
+    """int32 [B]"""
+    stop_state: Any
+    """int32 [B]"""
 
 
 class Drawn(NamedTuple):
     """What a visit of `decode` drew: row b's tokens are the first counts[b] of its row."""
 
-    ids: Int[Array, "B N"]
-    logprobs: Float[Array, "B N"]
-    counts: Int[Array, " B"]
-    status: Int[Array, " B"]
+    ids: Any
+    """int32 [B, N]"""
+    logprobs: Any
+    """float32 [B, N]"""
+    counts: Any
+    """int32 [B]"""
+    status: Any
+    """int32 [B]"""
+    stop_state: Any
+    """int32 [B]"""
 
 
 class Stops(NamedTuple):
@@ -47,52 +66,51 @@ class Stops(NamedTuple):
     marker: Int[Array, " Q"]
 
 
-def init_slots(policy: Policy, rows: int, capacity: int) -> Slots:
-    zeros = jnp.zeros(rows, jnp.int32)
-    return Slots(
-        cache=policy.init_cache(rows, capacity),
-        logits=jnp.zeros((rows, policy.vocab_size), jnp.float32),
-        keys=jnp.zeros((rows, 2), jnp.uint32),
-        budget=zeros,
-        status=zeros,
-        stop_state=zeros,
-    )
+def init_slots(policy: Policy, rows: int, room: int) -> Slots:
+    return Slots(policy.init_cache(rows, room), jnp.zeros((rows, policy.vocab_size), jnp.float32))
 
 
-def slot_shardings(layout: Layout | None) -> Any:
+def slot_shardings(policy: Policy) -> Slots | None:
     """Slots of shardings, one for every leaf; None on one device."""
-    if layout is None:
-        return None
-    shardings: dict[str, Any] = dict.fromkeys(Slots._fields, layout.rows)
-    return Slots(**{**shardings, "cache": layout.cache})
-
-
-def admit(slots: Slots, new: Bool[Array, " B"], identity: UInt32[Array, "B 3"], budget: Int[Array, ""]) -> Slots:
-    """Empties the rows marked `new` and sets their random key and budget."""
-    return slots._replace(
-        cache=slots.cache._replace(lengths=jnp.where(new, 0, slots.cache.lengths)),
-        keys=jnp.where(new[:, None], row_keys(identity), slots.keys),
-        budget=jnp.where(new, budget, slots.budget),
-        status=jnp.where(new, IDLE, slots.status),
-    )
+    layout = policy.layout
+    return None if layout is None else Slots(layout.cache, layout.rows)
 
 
 def feed(
     policy: Policy,
     params: Params,
     slots: Slots,
+    lengths: Int[Array, " B"],
     ids: Int[Array, "B T"],
     counts: Int[Array, " B"],
-    start: Int[Array, " B"],
 ) -> Slots:
-    """Appends a chunk to the rows with counts > 0. Rows with start >= 0 go on to draw a turn, from that state of the stops."""
-    logits, cache = policy.extend(params, slots.cache, ids, counts)
-    return slots._replace(
-        cache=cache,
-        logits=jnp.where((counts > 0)[:, None], logits.astype(jnp.float32), slots.logits),
-        status=jnp.where(start >= 0, DRAWING, slots.status),
-        stop_state=jnp.where(start >= 0, start, slots.stop_state),
-    )
+    """Appends a chunk to the rows with counts > 0."""
+    logits, cache = policy.extend(params, slots.cache._replace(lengths=lengths), ids, counts)
+    return Slots(cache, jnp.where((counts > 0)[:, None], logits.astype(jnp.float32), slots.logits))
+
+
+def feed_some(
+    policy: Policy,
+    params: Params,
+    slots: Slots,
+    lengths: Int[Array, " B"],
+    ids: Int[Array, "F T"],
+    counts: Int[Array, " F"],
+    rows: Int[Array, " F"],
+) -> Slots:
+    """The same for some rows of the lane; numbers past the last row stand for none."""
+    assert policy.lanes is not None
+    logits, cache = policy.lanes.extend_some(params, slots.cache._replace(lengths=lengths), ids, counts, rows)
+    return Slots(cache, slots.logits.at[rows].set(logits.astype(jnp.float32), mode="drop"))
+
+
+def copied(policy: Policy, slots: Slots, source: Int[Array, " B"]) -> Slots:
+    """Row b gets the cache and the logits of row source[b]."""
+
+    def moved(leaf: Array) -> Array:
+        return jnp.take(leaf, source, axis=policy.row_axis if leaf.ndim > 1 else 0)
+
+    return Slots(jax.tree.map(moved, slots.cache), slots.logits[source])
 
 
 def decode(
@@ -101,48 +119,53 @@ def decode(
     capacity: int,
     params: Params,
     slots: Slots,
+    rows: Rows,
     stops: Stops,
-    temperature: Float[Array, ""],
+    how: Draw,
     leave: Int[Array, ""],
 ) -> tuple[Slots, Drawn]:
     """Draws up to visit_steps tokens a row; comes back early when no more than `leave` rows are still drawing."""
-    rows = slots.status.shape[0]
+    number = rows.status.shape[0]
+    slots = slots._replace(cache=slots.cache._replace(lengths=rows.lengths))
     drawn = Drawn(
-        ids=jnp.zeros((rows, visit_steps), jnp.int32),
-        logprobs=jnp.zeros((rows, visit_steps), jnp.float32),
-        counts=jnp.zeros(rows, jnp.int32),
-        status=slots.status,
+        ids=jnp.zeros((number, visit_steps), jnp.int32),
+        logprobs=jnp.zeros((number, visit_steps), jnp.float32),
+        counts=jnp.zeros(number, jnp.int32),
+        status=rows.status,
+        stop_state=rows.stop_state,
     )
 
     def goes_on(carry: tuple[Int[Array, ""], Slots, Drawn]) -> Bool[Array, ""]:
-        step, slots, _ = carry
-        return (step < visit_steps) & ((slots.status == DRAWING).sum() > leave)
+        step, _, drawn = carry
+        return (step < visit_steps) & ((drawn.status == DRAWING).sum() > leave)
 
     def one_token(carry: tuple[Int[Array, ""], Slots, Drawn]) -> tuple[Int[Array, ""], Slots, Drawn]:
         step, slots, drawn = carry
-        active = slots.status == DRAWING
-        tokens, logprobs = draw(slots.logits, slots.keys, slots.cache.lengths, temperature)
+        active = drawn.status == DRAWING
+        tokens, logprobs = draw(slots.logits, rows.keys, slots.cache.lengths, how)
         logits, cache = policy.extend(params, slots.cache, tokens[:, None], active.astype(jnp.int32))
-        stop_state = jnp.where(active, stops.next_state[slots.stop_state, tokens].astype(jnp.int32), slots.stop_state)
-        budget = slots.budget - active
+        stop_state = jnp.where(active, stops.next_state[drawn.stop_state, tokens].astype(jnp.int32), drawn.stop_state)
+        counts = drawn.counts + active
         marker = stops.marker[stop_state]
-        reason = jnp.where(budget <= 0, BUDGET, jnp.where(cache.lengths >= capacity, FULL, DRAWING))
+        reason = jnp.where(counts >= rows.budget, BUDGET, jnp.where(cache.lengths >= capacity, FULL, DRAWING))
         reason = jnp.where(marker > 0, MARKER + marker - 1, reason)
-        slots = slots._replace(
-            cache=cache,
-            logits=jnp.where(active[:, None], logits.astype(jnp.float32), slots.logits),
-            budget=budget,
-            status=jnp.where(active, reason, slots.status),
-            stop_state=stop_state,
-        )
         # A row that stopped early keeps its count, so later columns of its row stay as they were.
         drawn = Drawn(
             ids=drawn.ids.at[:, step].set(jnp.where(active, tokens, 0)),
             logprobs=drawn.logprobs.at[:, step].set(jnp.where(active, logprobs, 0.0)),
-            counts=drawn.counts + active,
-            status=slots.status,
+            counts=counts,
+            status=jnp.where(active, reason, drawn.status),
+            stop_state=stop_state,
         )
-        return step + 1, slots, drawn
+        return step + 1, Slots(cache, jnp.where(active[:, None], logits.astype(jnp.float32), slots.logits)), drawn
 
     _, slots, drawn = jax.lax.while_loop(goes_on, one_token, (jnp.int32(0), slots, drawn))
     return slots, drawn
+
+
+def sharded(policy: Policy, outputs: int) -> dict[str, Any]:
+    """Arguments of `jax.jit` for a program that gives Slots first and `outputs` other things."""
+    shardings = slot_shardings(policy)
+    if shardings is None:
+        return {}
+    return {"out_shardings": (shardings, *[None] * outputs) if outputs else shardings}

@@ -1,0 +1,106 @@
+"""Cached decoding with the layers written out one after the other, each with keys and values of its own: the form for CPUs.
+
+Differs from `models.decoder.extend`, which scans over stacked layers: there every layer's weights and filled keys are copied
+out of the stack before they are used, which costs an accelerator nothing and a CPU most of a step. Here products read weights
+and cache where they lie (measured at 1M parameters, 32 rows, 256 keys: 2.0 ms a step instead of 7). The program grows with the
+number of layers, so it is for models of a few dozen of them at most.
+
+Layout [R, K, S, H] per layer: a product over a row's keys is one dense matrix product. S is a bucket: see `resized`.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from models.block import block, norm
+from models.cached_attention import SLOT_BLOCK, filled_attention
+from models.config import ModelConfig
+from models.decoder import Params, embed, logits
+from models.rotary import schedule
+
+
+class LayeredCache(NamedTuple):
+    """The keys and values of what each row has read so far."""
+
+    k: tuple[Any, ...]
+    """of each layer, rotated keys [R, K, S, H]"""
+    v: tuple[Any, ...]
+    """of each layer, values [R, K, S, H]"""
+    lengths: Any
+    """filled slots of each row, int32 [R]"""
+
+
+def init_layered(config: ModelConfig, rows: int, slots: int, dtype: str | None = None) -> LayeredCache:
+    """An empty cache of `rows` rows with room for `slots` tokens each, rounded up to whole blocks."""
+    slots = -(-slots // SLOT_BLOCK) * SLOT_BLOCK
+    shape = (rows, config.kv_heads, slots, config.head_dim)
+    kind = jnp.dtype(dtype or config.dtype)
+    keys, values = (tuple(jnp.zeros(shape, kind) for _ in range(config.layers)) for _ in range(2))
+    return LayeredCache(keys, values, jnp.zeros((rows,), jnp.int32))
+
+
+def resized(cache: LayeredCache, slots: int) -> LayeredCache:
+    """The cache with room for `slots` tokens a row. What lies beyond, when it gets smaller, is lost."""
+
+    def fit(stored: Array) -> Array:
+        room = slots - stored.shape[2]
+        return stored[:, :, :slots] if room <= 0 else jnp.pad(stored, ((0, 0), (0, 0), (0, room), (0, 0)))
+
+    return cache._replace(k=tuple(map(fit, cache.k)), v=tuple(map(fit, cache.v)))
+
+
+def layers_apart(params: Params) -> Params:
+    """The parameters with a tuple of layers instead of stacked arrays: made once, used for many steps."""
+    stacked = params["layers"]
+    count = next(iter(stacked.values())).shape[0]
+    return {**params, "layers": tuple({name: leaf[layer] for name, leaf in stacked.items()} for layer in range(count))}
+
+
+def extend_layered(
+    config: ModelConfig,
+    params: Params,
+    cache: LayeredCache,
+    ids: Int[Array, "F T"],
+    counts: Int[Array, " F"],
+    rows: Int[Array, " F"] | None = None,
+) -> tuple[Float[Array, "F V"], LayeredCache]:
+    """Appends the first counts[f] of ids[f] to row rows[f]; gives the logits after each last new token, and the cache.
+
+    Args:
+      params: as `layers_apart` gives them.
+      rows: the rows that are worked on, each at most once; numbers past the last row stand for none. None: all, in order.
+    A row with count 0 is left as it is, and its logits mean nothing. On a CPU a row's results depend on that row and on the
+    shapes F and T alone, to the bit: not on other rows, and not on the room S.
+    """
+    if rows is None:
+        rows = jnp.arange(ids.shape[0])
+        chosen, lengths = None, cache.lengths
+    else:
+        chosen = jnp.minimum(rows, cache.lengths.shape[0] - 1)
+        lengths = cache.lengths[chosen]
+    token = jnp.arange(ids.shape[1])
+    positions = lengths[:, None] + token
+    room = cache.k[0].shape[2]
+    # A slot past the end is dropped by the scatter: that is where tokens beyond a row's count go.
+    slots = jnp.where(token < counts[:, None], positions, room)
+    heads = jnp.arange(config.kv_heads)
+    where = (rows[:, None, None], heads[None, None], slots[:, :, None])
+    keys, values = list(cache.k), list(cache.v)
+    varying = schedule(config)
+    x = embed(config, params, ids)
+    for layer, weights in enumerate(params["layers"]):
+
+        def attend(q: Array, new_k: Array, new_v: Array, layer: int = layer) -> tuple[Array, None]:
+            for stored, new in ((keys, new_k), (values, new_v)):
+                stored[layer] = stored[layer].at[where].set(new.astype(stored[layer].dtype), mode="drop")
+            k, v = (part[layer] if chosen is None else part[layer][chosen] for part in (keys, values))
+            window = varying.window[layer] if config.window else None
+            return filled_attention(q, k, v, positions, window, config.score_scale, config.attention_softcap), None
+
+        x, _ = block(config, weights, jax.tree.map(lambda leaf, n=layer: leaf[n], varying), x, positions, attend)
+    last = jnp.take_along_axis(x, jnp.maximum(counts - 1, 0)[:, None, None], axis=1)[:, 0]
+    scores = logits(config, params, norm(config, params["final"], "norm", last))
+    grown = cache.lengths.at[rows].add(counts, mode="drop")
+    return scores, LayeredCache(tuple(keys), tuple(values), grown)

@@ -1,0 +1,161 @@
+"""A lane: a group of slots with a cache of their own, and the plan of what the device does with them next.
+
+The host plans, the device plays: a plan holds everything that a visit needs as plain arrays, so that it can be played by a
+thread of its own while the host resolves the calls of another lane. Lanes know nothing of each other, and a rollout's tokens do
+not depend on the lane that it is in.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tpu_orch.engine.running import Running
+from tpu_orch.engine.slots import DRAWING, IDLE, Drawn, Rows, Slots
+
+
+class Feed(NamedTuple):
+    """One chunk for some rows."""
+
+    lengths: np.ndarray
+    """int32 [B], of every row before it"""
+    ids: np.ndarray
+    """int32 [F, T]"""
+    counts: np.ndarray
+    """int32 [F]"""
+    rows: np.ndarray
+    """int32 [F]; B stands for none"""
+
+
+class Plan(NamedTuple):
+    """One visit of the device: rows copied, chunks fed, rows copied, tokens drawn."""
+
+    room: int
+    """Tokens of a row that the cache must have room for."""
+    before: np.ndarray | None
+    """int32 [B], row that each row is copied from before the feeding; None: nothing to copy."""
+    feeds: list[Feed]
+    after: np.ndarray | None
+    rows: Rows
+    leave: int
+
+
+class Lane:
+    """The host's side of a lane.
+
+    slots: what lies on the device, None before the first visit. room: tokens that a row of its cache has room for.
+    """
+
+    def __init__(self, rows: int, chunk: int, feed_rows: int) -> None:
+        self.rows: list[Running | None] = [None] * rows
+        self.chunk, self.feed_rows = chunk, feed_rows
+        self.slots: Slots | None = None
+        self.room = 0
+        self.lengths = np.zeros(rows, np.int32)
+        self.keys = np.zeros((rows, 2), np.uint32)
+        self.stop_state = np.zeros(rows, np.int32)
+        self.holds: list[np.ndarray | None] = [None] * rows  # the prompt that each row's cache begins with
+        self.news: list[int] = []
+
+    @property
+    def free(self) -> list[int]:
+        return [row for row, running in enumerate(self.rows) if running is None]
+
+    @property
+    def live(self) -> list[tuple[int, Running]]:
+        return [(row, running) for row, running in enumerate(self.rows) if running is not None]
+
+    def admit(self, row: int, running: Running, key: np.ndarray) -> None:
+        """Gives a free row to a rollout."""
+        self.rows[row], self.keys[row], self.lengths[row] = running, key, 0
+        self.news.append(row)
+
+    def forget(self) -> None:
+        """Nothing lies on the device any more."""
+        self.slots, self.room = None, 0
+        self.holds = [None] * len(self.rows)
+
+    def plan(self, start_state: dict[str, int], capacity: int, visit_steps: int, leave_share: float) -> Plan:
+        """What the device does next. Everything that waits to be fed is fed, and every live row goes on drawing."""
+        before, followers = self._share_prompts()
+        for row, running in self.live:
+            if running.pending.size or row in followers:
+                self.stop_state[row] = start_state[running.mode]
+        feeds = list(self._feeds())
+        after = None
+        if followers:
+            after = np.arange(len(self.rows), dtype=np.int32)
+            for row, leader in followers.items():
+                after[row], self.lengths[row] = leader, self.lengths[leader]
+        live = self.live
+        status = np.full(len(self.rows), IDLE, np.int32)
+        budget = np.zeros(len(self.rows), np.int32)
+        for row, running in live:
+            status[row], budget[row] = DRAWING, running.budget
+        longest = max((int(self.lengths[row]) for row, _ in live), default=0)
+        rows = Rows(self.lengths.copy(), self.keys.copy(), budget, status, self.stop_state.copy())
+        return Plan(min(longest + visit_steps, capacity), before, feeds, after, rows, int(len(live) * leave_share))
+
+    def _share_prompts(self) -> tuple[np.ndarray | None, dict[int, int]]:
+        """Of new rows with one prompt only the first reads it; and that one takes whole chunks from a row that holds them.
+
+        Returns where rows are copied from before the feeding, and the followers: new row -> the row whose prompt it shares.
+        """
+        source = np.arange(len(self.rows), dtype=np.int32)
+        old = list(self.holds)
+        leaders: list[int] = []
+        followers: dict[int, int] = {}
+        for row in self.news:
+            running = self.rows[row]
+            assert running is not None
+            prompt = running.pending
+            leader = next((one for one in leaders if same(self.holds[one], prompt)), None)
+            self.holds[row] = prompt
+            if leader is not None:
+                followers[row], running.pending = leader, prompt[:0]
+                continue
+            leaders.append(row)
+            donor = next((one for one, held in enumerate(old) if same(held, prompt)), None)
+            known = (prompt.size - 1) // self.chunk * self.chunk  # chunk borders depend on the rollout alone
+            if donor is not None and 0 < known <= self.room:
+                source[row], self.lengths[row], running.pending = donor, known, prompt[known:]
+        self.news = []
+        moved = (source != np.arange(len(source))).any()
+        return (source if moved else None), followers
+
+    def _feeds(self) -> Sequence[Feed]:
+        """Chunks until nothing is pending; the rows with most to read first."""
+        feeds = []
+        whole = self.feed_rows == len(self.rows)
+        while waiting := [(row, running) for row, running in self.live if running.pending.size]:
+            waiting.sort(key=lambda pair: -pair[1].pending.size)
+            ids = np.zeros((self.feed_rows, self.chunk), np.int32)
+            counts = np.zeros(self.feed_rows, np.int32)
+            rows = np.full(self.feed_rows, len(self.rows), np.int32)
+            lengths = self.lengths.copy()
+            for number, (row, running) in enumerate(waiting[: self.feed_rows]):
+                place = row if whole else number
+                piece = running.take(self.chunk)
+                ids[place, : piece.size], counts[place], rows[place] = piece, piece.size, row
+                self.lengths[row] += piece.size
+            feeds.append(Feed(lengths, ids, counts, rows))
+        return feeds
+
+    def settle(self, drawn: Drawn) -> list[Running]:
+        """Writes drawn tokens into the ledgers and resolves the calls of rows that stopped; gives the rollouts that ended."""
+        ended = []
+        for row, running in self.live:
+            n = int(drawn.counts[row])
+            self.lengths[row] += n
+            self.stop_state[row] = drawn.stop_state[row]
+            running.record(np.array(drawn.ids[row, :n]), np.array(drawn.logprobs[row, :n]))
+            if drawn.status[row] != DRAWING:
+                running.end_turn(int(drawn.status[row]))
+            if running.stop is not None:
+                ended.append(running)
+                self.rows[row] = None
+        return ended
+
+
+def same(one: np.ndarray | None, other: np.ndarray) -> bool:
+    return one is other or (one is not None and one.size == other.size and bool((one == other).all()))
