@@ -141,6 +141,7 @@ def write_document(path: str | Path, data: bytes) -> None:
 
 
 def beside(path: str | Path) -> Path:
-    """A temporary name in the same folder, so that a rename is atomic; its own to each process."""
+    """A temporary name in the same folder, so that a rename is atomic; its own to each process. The folder is made."""
     target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     return target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -43,7 +43,10 @@ def build_store(
     file cannot be written. Whatever happens, `path` is the old file or the new one, never a part.
     """
     target = Path(path)
-    part, scratch = beside(target), beside(target.with_name(target.name + ".scratch"))
+    try:
+        part, scratch = beside(target), beside(target.with_name(target.name + ".scratch"))
+    except OSError as error:
+        raise WorkFailed(f"{target}: the store could not be written ({error.strerror})") from None
     _sweep(target)
     try:
         with _database(scratch) as staged, _database(part) as made:

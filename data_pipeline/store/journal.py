@@ -41,6 +41,7 @@ class Journal:
         self.path = Path(path)
         self.answers = list(_read_and_mend(self.path)) if self.path.exists() else []
         """Read from the file when it was opened; later ones are only written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def __enter__(self) -> "Journal":

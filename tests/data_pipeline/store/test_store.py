@@ -151,8 +151,14 @@ def test_a_failed_build_leaves_the_old_store(tmp_path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkFailed, match="could not be written"):
-        build_store(tmp_path / "no such folder" / "s.store", records(3), TOOLS)
+        build_store(tmp_path / "file" / "s.store", records(3), TOOLS)
+
+
+def test_folders_on_the_way_to_a_store_are_made(tmp_path: Path) -> None:
+    build_store(tmp_path / "new" / "folder" / "s.store", records(3), TOOLS)
+    assert verify_store(tmp_path / "new" / "folder" / "s.store").records == 3
 
 
 def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
