@@ -208,6 +208,8 @@ class RunConfig:
     """Longest tool result in tokens; longer ones are shortened structurally."""
     micro_tokens: int = 2048
     """Tokens of a micro-batch: bounds the memory of an update's forward and backward pass, and changes nothing else."""
+    optimizer_on_host: bool = False
+    """Keep the optimiser's moments in pinned host memory between updates."""
     logits_chunk: int = 0
     """Tokens of a row whose logits exist at one time in an update (they are most of its memory where V is large); 0: all."""
     world: WorldOptions = field(default_factory=WorldOptions)

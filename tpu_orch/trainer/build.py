@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
 
 from data_pipeline.errors import InputError
+from models.attention_kernels import kernel_of
 from models.config import ModelConfig
 from models.sharding import batch_sharding, make_mesh, param_shardings
 from rewards.scoring import find_reward
@@ -18,6 +19,7 @@ from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.policies import first_state, objective_of
 from tpu_orch.training.batch import Shape
 from tpu_orch.training.learner import decoder_learner
+from tpu_orch.training.offload import optimizer_on_host
 from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimizer
 from tpu_orch.training.state import TrainState, abstract_state, state_shardings, with_shardings
 from tpu_orch.training.update import make_update
@@ -60,9 +62,24 @@ def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
         tied_embeddings=model.tied,
         dtype=model.dtype,
         remat=model.remat,
-        attention=model.attention,
+        attention=attention_of(config),
         query_block=model.query_block,
     )
+
+
+def attention_of(config: RunConfig) -> Literal["auto", "xla", "cudnn", "splash"]:
+    """The kernel of the update's attention: splash cannot express prompts that a group shares, so `auto` leaves it out there.
+
+    Raises InputError if it was asked for by name.
+    """
+    asked = config.model.attention
+    if not config.trainer.share_prompts:
+        return asked
+    if asked == "splash":
+        raise InputError(
+            "model.attention splash cannot run a group's prompt once: use another, or --trainer.no-share-prompts"
+        )
+    return "xla" if kernel_of(asked, config.model.dtype, 0.0) == "splash" else asked
 
 
 def run_mesh(config: RunConfig) -> jax.sharding.Mesh:
@@ -83,7 +100,7 @@ def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     return make_optimizer(first, max(warmup.steps, 1)), reported
 
 
-def packed_shapes(longest: int, step: float, tokens: int, devices: int, share: float) -> list[Shape]:
+def packed_shapes(longest: int, step: float | int, tokens: int, devices: int, share: float) -> list[Shape]:
     """Rows that hold the longest sequence, and several of the shorter ones packed together; a second shape for what is left.
 
     Args:
@@ -117,6 +134,8 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     abstract = abstract_state(learner.init, first.transform)
     shardings = state_shardings(abstract, first.transform, param_shardings(decoder, mesh), everywhere)
+    if config.optimizer_on_host:
+        shardings = optimizer_on_host(abstract, shardings)
     rows = batch_sharding(mesh)
     devices = mesh.shape["data"] * mesh.shape["fsdp"]
     updates = [

@@ -24,6 +24,10 @@ class Learner(NamedTuple):
     """parameters, ids [B T], positions [B T], segments [B T] -> [B T D]"""
     logits: Callable[[Params, Array], Array]
     """parameters, hidden states [... D] -> [... V] in float32"""
+    frozen: Params | None = None
+    """Weights that are read and never trained: an argument of every program, not a constant inside it."""
+    join: Callable[[Params, Params], Params] = lambda _, trained: trained
+    """frozen, trained -> what `hidden` and `logits` take; differentiable in what is trained"""
 
 
 def decoder_learner(config: ModelConfig) -> Learner:

@@ -7,6 +7,7 @@ step's normaliser. A loss or gradient that is not finite leaves the state as it 
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ from tpu_orch.training.losses import (
     negative_log_likelihood,
 )
 from tpu_orch.training.objective import Objective
+from tpu_orch.training.offload import host_leaves, on_device
 from tpu_orch.training.optimizer import Optimizer
 from tpu_orch.training.state import TrainState
 
@@ -177,16 +179,19 @@ def make_update(
       batch_sharding: of arrays [B T] of a micro-batch.
       chunk, entropy: see `learner.target_statistics`.
     """
-    gradient = jax.value_and_grad(
-        lambda p, b: loss_and_totals(learner, objective, chunk, p, b, entropy=entropy), has_aux=True
-    )
+
+    def loss(params: Params, frozen: Params | None, batch: MicroBatch) -> tuple[Array, Totals]:
+        return loss_and_totals(learner, objective, chunk, learner.join(frozen, params), batch, entropy=entropy)
+
+    gradient = jax.value_and_grad(loss, has_aux=True)
+    host = host_leaves(shardings)
 
     def zeros(params: Params) -> Sums:
         gradients = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params)
         return Sums(gradients, Totals(*[jnp.zeros(())] * len(Totals._fields)))
 
-    def accumulate(params: Params, sums: Sums, batch: MicroBatch) -> Sums:
-        (_, totals), gradients = gradient(params, batch)
+    def accumulate(params: Params, sums: Sums, batch: MicroBatch, frozen: Params | None = None) -> Sums:
+        (_, totals), gradients = gradient(params, frozen, batch)
         mismatch = jnp.maximum(sums.totals.mismatch, totals.mismatch)
         added = jax.tree.map(jnp.add, sums.totals, totals)._replace(mismatch=mismatch)
         return Sums(jax.tree.map(lambda a, b: a + b.astype(a.dtype), sums.gradients, gradients), added)
@@ -195,6 +200,7 @@ def make_update(
         norm = optax.global_norm(sums.gradients)
         finite = jnp.isfinite(norm) & jnp.isfinite(sums.totals.loss)
         gradients = jax.tree.map(lambda g, p: g.astype(p.dtype), sums.gradients, state.params)
+        state = state._replace(opt_state=on_device(state.opt_state, host))
         changes, opt_state = optimizer.transform.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, changes)
         moved = state._replace(step=state.step + 1, params=params, opt_state=opt_state)
@@ -205,17 +211,20 @@ def make_update(
             "finite": finite.astype(jnp.float32),
         }
 
-    def logprobs(params: Params, batch: MicroBatch) -> Array:
-        return statistics(learner, params, batch, chunk).logprobs
+    def logprobs(params: Params, batch: MicroBatch, frozen: Params | None = None) -> Array:
+        return statistics(learner, learner.join(frozen, params), batch, chunk).logprobs
+
+    def bound(program: Callable[..., Any]) -> Callable[..., Any]:
+        return program if learner.frozen is None else partial(program, frozen=learner.frozen)
 
     of_sums = None if shardings is None else Sums._make((shardings.params, shardings.step))
     return Update(
         zeros=jax.jit(zeros, out_shardings=of_sums),
-        accumulate=jax.jit(accumulate, donate_argnums=1, out_shardings=of_sums),
+        accumulate=bound(jax.jit(accumulate, donate_argnums=1, out_shardings=of_sums)),
         apply=jax.jit(
             apply, donate_argnums=0, out_shardings=None if shardings is None else (shardings, shardings.step)
         ),
-        logprobs=jax.jit(logprobs, out_shardings=batch_sharding),
+        logprobs=bound(jax.jit(logprobs, out_shardings=batch_sharding)),
         batch_sharding=batch_sharding,
     )
 
