@@ -75,6 +75,8 @@ def run(args: Args) -> int:
     spec = spec_of(args)
     if not args.rollouts.is_file():
         raise FileNotFoundError(f"{args.rollouts}: no such file of rollouts")
+    if args.out.is_dir():
+        raise InputError(f"--out {args.out} is a folder; give the name of a file")
     tally = _score_with_beam(spec, args) if args.runner == "beam" else _score(spec, args)
     report(tally, spec)
     return 1 if args.strict and tally.errors else 0

@@ -2,10 +2,13 @@
 
 import io
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,7 +107,16 @@ _JOB: list[Job] = []  # of a worker process
 
 def _open_in_worker(spec: Spec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     _JOB.append(open_job(spec))
+
+
+def _leave_with_parent() -> None:
+    """A parent that is killed stops nobody, and a worker that waits for its next piece would wait forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _score_in_worker(path: str, piece: Piece) -> Scored | str:

@@ -86,6 +86,7 @@ def test_weights_and_a_reward_of_ones_own(
         ([], "--reward is missing"),
         (["--reward", "tier", "--rollouts", "no.jsonl"], "no.jsonl"),
         (["--reward", "tier", "--tasks", "no.jsonl"], "no.jsonl"),
+        (["--reward", "tier", "--out", "."], "is a folder"),
     ],
 )
 def test_wrong_usage_is_one_line_and_2(
@@ -135,6 +136,19 @@ def test_a_cut_off_run_goes_on_where_it_stopped(
     told = capsys.readouterr()
     assert "going on after 3 rollouts" in told.err
     assert told.out == mean
+
+
+def test_a_mix_that_was_cut_off_goes_on_under_the_name_it_was_given(suite: Path, command: list[str]) -> None:
+    names = ["graduated=1.0+outcome=0.50", "tier"]
+    spec = spec_of(suite)._replace(rewards=tuple(names))
+    words = [word for name in names for word in ("--reward", name)]
+    assert main([*command, *words]) == 0
+    whole = (suite / "scores.jsonl").read_bytes()
+    (suite / "scores.jsonl").unlink()
+    resume(suite / "scores.jsonl", job_identity(spec, suite / "rollouts.jsonl"), names)
+    part_of(suite / "scores.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
+    assert main([*command, *words]) == 0
+    assert (suite / "scores.jsonl").read_bytes() == whole
 
 
 def test_the_part_of_another_job_is_started_over(
