@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from data_pipeline.chat.offers import offered
-from data_pipeline.environment import Environment, replay
+from data_pipeline.environment import Environment, Session, replay
 from data_pipeline.formats.rollouts import rollout_to_row
+from data_pipeline.parsing.hermes import CLOSE, OPEN, render_call
 from data_pipeline.words import JsonObject, Rollout, StopReason, Task, ToolCall, Turn
 from data_pipeline.words.calls import Attempt as CallAttempt
 from rewards.reward import Reward
@@ -96,7 +97,7 @@ def _episode(
     while len(turns) < (1 if task.mode == "plan" else max_turns):
         reply: Reply = yield Request(tuple(messages), () if spelled else listed)
         attempts = tuple(_renamed(call, names) for call in reply.calls)
-        turn = Turn(reply.text, session.resolve(attempts)) if attempts else session.respond(reply.text)
+        turn = _called(reply.text, attempts, session) if attempts else session.respond(reply.text)
         turns.append(turn)
         if not turn.steps:
             stop = StopReason.ANSWER
@@ -106,6 +107,13 @@ def _episode(
     rollout = Rollout(task.id, tuple(turns), sample, stop)
     (found,) = score([rollout], {task.id: task}, environment.tools, reward)
     return Finished(task_attempt(task, rollout, found, sample), rollout_to_row(rollout))
+
+
+def _called(text: str, attempts: Sequence[CallAttempt], session: Session) -> Turn:
+    """A turn whose calls came by the API, spelled into its text as policies of this project write them."""
+    spelled = [render_call(one) if isinstance(one, ToolCall) else f"{OPEN}\n{one.text}\n{CLOSE}" for one in attempts]
+    parses = all(isinstance(one, ToolCall) for one in attempts)
+    return Turn("\n".join([text, *spelled] if text else spelled), session.resolve(attempts), parses)
 
 
 def _renamed(call: CallAttempt, names: dict[str, str]) -> CallAttempt:
