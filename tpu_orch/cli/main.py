@@ -49,6 +49,11 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("rollout",): ("tpu_orch.cli.rollout", "rollouts of tasks, by a trained policy or by replaying the references"),
     ("import",): ("tpu_orch.cli.import_", "a released model into a folder that training starts from"),
     ("export",): ("tpu_orch.cli.export", "trained weights as a folder that transformers loads"),
+    ("report",): (
+        "tpu_orch.cli.report",
+        "one HTML page of a run, or of several side by side; --watch serves it meanwhile",
+    ),
+    ("doctor",): ("tpu_orch.cli.doctor", "is this machine all right?"),
     ("eval",): ("tpu_orch.cli.eval", "accuracy of a trained policy on tasks"),
 }
 

@@ -10,9 +10,9 @@ from rich.table import Table
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig
+from tpu_orch.evaluation.stages import STAGES
 from tpu_orch.presets import PRESETS, find_preset
-from tpu_orch.reports.figure import STAGES
-from tpu_orch.runs.folder import SUMMARY
+from tpu_orch.runs.folder import REPORT, SUMMARY
 from tpu_orch.trainer.platform import prepare_platform
 
 
@@ -67,7 +67,7 @@ def launch(word: str, argv: Sequence[str], change: Callable[[RunConfig], RunConf
 def show(summary: JsonObject, config: RunConfig) -> None:
     """The result, on stdout."""
     console = Console(width=None if sys.stdout.isatty() else 100)
-    stages = [(key, label) for key, label, _ in STAGES if key in summary["eval"]]
+    stages = [(key, label) for key, label in STAGES if key in summary["eval"]]
     table = Table(
         "calls", *(label for _, label in stages), title=f"{config.preset}: share of the evaluation tasks solved, greedy"
     )
@@ -80,7 +80,7 @@ def show(summary: JsonObject, config: RunConfig) -> None:
     console.print(table)
     seconds = summary["seconds"]
     parts = ", ".join(f"{part} {seconds[part]:.0f} s" for part in ("setup", "sft", "rl", "eval", "total"))
-    print(f"{parts}; {config.out / SUMMARY}, {config.out / 'figure.svg'}")
+    print(f"{parts}; {config.out / SUMMARY}, {config.out / REPORT}")
 
 
 def interval(result: JsonObject, depth: str) -> str:

@@ -1,69 +1,64 @@
-"""The figure of a run: reward while it learns, accuracy by depth before and after. Written as SVG and PNG."""
+"""The figure of a run for a README: reward while it learns, accuracy by depth; an SVG for both themes, and a PNG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")  # no display needed
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-# Okabe and Ito's colours stay apart for every kind of colour vision; markers and hatches repeat what they say.
-COLOURS = ("#999999", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-STAGES = (("before", "untrained", "///"), ("after_sft", "after warm-up", ""), ("after", "after RL", ".."))
+from tpu_orch.reports.page import series
+from tpu_orch.reports.page.axes import draw_accuracy, draw_curves
+from tpu_orch.reports.page.palette import LIGHT
+from tpu_orch.reports.page.series import Curves
+from tpu_orch.reports.page.svg import STYLE, standalone_svg
+
+SIZE = (11.0, 4.3)  # inches
+PIXELS_PER_INCH = 150
 
 
 def draw_reward(axes: Axes, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Mean reward and its components over the steps of reinforcement learning."""
-    rows = [row for row in metrics if row.get("phase") == "rl"]
-    steps = [row["step"] for row in rows]
-    names = sorted({name for row in rows for name in row.get("components", {})})
-    for colour, name in zip(COLOURS[2:] * 2, names, strict=False):
-        values = [row.get("components", {}).get(name) for row in rows]
-        axes.plot(steps, values, color=colour, linewidth=1, alpha=0.8, label=name)
-    axes.plot(
-        steps, [row["reward"] for row in rows], color="black", linewidth=2.2, marker="o", markersize=3, label="reward"
-    )
-    axes.set(xlabel="step", ylabel="mean over the step's rollouts", ylim=(-0.02, 1.02), title="Reward while it learns")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if rows:
-        axes.legend(fontsize=8, loc="best")
-    else:
+    """Mean reward and its components over the steps of reinforcement learning; components that stay 0 are left out."""
+    rows = series.rows_of(metrics, "rl")
+    axes.set_title("Reward while it learns")
+    if not rows:
         axes.text(0.5, 0.5, "no step of reinforcement learning yet", ha="center", transform=axes.transAxes)
+        return
+    whole, parts = series.curves(rows, ["reward"]), series.nested(rows, "components")
+    moving = {name: values for name, values in parts.lines.items() if any(values)}
+    looks = {name: place for place, name in enumerate(parts.lines)}
+    draw_curves(axes, Curves(whole.x, {**moving, **whole.lines}), bold="reward", looks=looks)
+    axes.set(ylabel="mean over the step's rollouts", ylim=(min(-0.03, *whole.lines["reward"]), 1.03))
+    axes.legend(ncols=4, loc="upper left", bbox_to_anchor=(0, -0.16), columnspacing=1.2)
 
 
-def draw_accuracy(axes: Axes, evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+def draw_depths(axes: Axes, evaluations: Mapping[str, Mapping[str, Any]]) -> None:
     """Accuracy by depth at each stage, with 95 % intervals."""
-    stages = [stage for stage in STAGES if stage[0] in evaluations]
-    depths = sorted({int(depth) for key, _, _ in stages for depth in evaluations[key]["by_depth"]})
-    width = 0.8 / max(len(stages), 1)
-    for place, (key, label, hatch) in enumerate(stages):
-        result = evaluations[key]
-        values = [result["by_depth"][str(depth)] for depth in depths]
-        bounds = [result["interval_by_depth"][str(depth)] for depth in depths]
-        below = [value - low for value, (low, _) in zip(values, bounds, strict=True)]
-        above = [high - value for value, (_, high) in zip(values, bounds, strict=True)]
-        axes.bar(
-            [depth + (place - (len(stages) - 1) / 2) * width for depth in range(len(depths))],
-            values,
-            width,
-            yerr=(below, above),
-            label=f"{label}: {result['accuracy']:.2f}",
-            color=COLOURS[place],
-            edgecolor="black",
-            linewidth=0.5,
-            hatch=hatch,
-            error_kw={"linewidth": 1, "capsize": 2},
-        )
-    axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    axes.set(
-        xlabel="calls that the task needs", ylabel="share solved", ylim=(0, 1.02), title="Evaluation tasks, greedy"
-    )
-    if stages:
-        axes.legend(fontsize=8, loc="upper right")
+    stages = series.accuracies(evaluations)
+    axes.set_title("Accuracy by number of calls")
+    if not stages:
+        axes.text(0.5, 0.5, "no evaluation yet", ha="center", transform=axes.transAxes)
+        return
+    draw_accuracy(axes, stages)
+    axes.set_ylabel("share solved, greedy")
+    axes.legend(ncols=3, loc="upper left", bbox_to_anchor=(0, -0.16), columnspacing=1.2)
+
+
+def run_figure(
+    metrics: Sequence[Mapping[str, Any]], evaluations: Mapping[str, Mapping[str, Any]], title: str
+) -> Figure:
+    """Both panels in the light theme's colours; draw it further, or save it, under `svg.STYLE`."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        figure.suptitle(title, x=0.012, ha="left", fontsize=14, fontweight="bold")
+        draw_reward(left, metrics)
+        draw_depths(right, evaluations)
+        for axes in (left, right):
+            axes.patch.set_alpha(0)
+    return figure
 
 
 def save_figure(
@@ -71,22 +66,22 @@ def save_figure(
 ) -> list[Path]:
     """Writes FOLDER/figure.svg and FOLDER/figure.png and returns their paths.
 
+    The SVG stands on a ground of its own and is light or dark as the reader's system asks, so that one file serves a README in
+    both; the PNG is light.
+
     Args:
       metrics: rows of metrics.jsonl.
       evaluations: stage -> result of the evaluation, as in summary.json's "eval".
       folder: where to write.
       title: over the figure.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    figure.suptitle(title)
-    draw_reward(left, metrics)
-    draw_accuracy(right, evaluations)
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", linewidth=0.4)
-        axes.set_axisbelow(True)
-    paths = [folder / "figure.svg", folder / "figure.png"]
-    for path in paths:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
-    plt.close(figure)
-    return paths
+    figure = run_figure(metrics, evaluations, title)
+    vector, raster = folder / "figure.svg", folder / "figure.png"
+    figure.patch.set_alpha(0)
+    label = f"{title}: reward over the steps of reinforcement learning, and accuracy by number of calls"
+    vector.write_text(standalone_svg(figure, label), encoding="utf-8")
+    with matplotlib.rc_context(STYLE):
+        figure.patch.set(facecolor=LIGHT["card"], alpha=1)
+        FigureCanvasAgg(figure)
+        figure.savefig(raster, dpi=PIXELS_PER_INCH)
+    return [vector, raster]

@@ -23,8 +23,9 @@ from tpu_orch.presets import find_preset
 from tpu_orch.reports.display import Display
 from tpu_orch.reports.figure import save_figure
 from tpu_orch.reports.messages import say
+from tpu_orch.reports.page import write_report
 from tpu_orch.runs.files import write_json
-from tpu_orch.runs.folder import CHECKPOINTS, METRICS, ROLLOUTS, SUMMARY, open_run
+from tpu_orch.runs.folder import CHECKPOINTS, METRICS, REPORT, ROLLOUTS, SUMMARY, open_run
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
 from tpu_orch.runs.processes import first_process
 from tpu_orch.runs.stop import StopFlag
@@ -266,7 +267,7 @@ class Story:
             write_rows(self.folder / ROLLOUTS / f"{name}.jsonl", rows)
 
     def finish(self, place: Place) -> JsonObject:
-        """Saves the last state and writes summary and figure."""
+        """Saves the last state and writes summary, figure and report."""
         self.save(place)
         self.checkpoints.wait()
         summary = self.summary(place.progress.spent("report", self.watch.lap()))
@@ -275,6 +276,7 @@ class Story:
             title = f"{self.config.preset}, seed {self.config.seed}: {self.config.reward} reward"
             save_figure(rows, place.progress.evaluations, self.folder, title)
             write_json(self.folder / SUMMARY, summary)
+            write_report([self.folder], self.folder / REPORT)
         return summary
 
     def summary(self, progress: Progress) -> JsonObject:

@@ -122,6 +122,8 @@ def test_a_run_leaves_what_it_promises(whole: Path) -> None:
     assert json.loads((whole / "config.json").read_text())["trainer"]["group"] == 4
     assert (whole / "figure.svg").stat().st_size > 1000
     assert (whole / "figure.png").stat().st_size > 1000
+    report = (whole / "report.html").read_text(encoding="utf-8")
+    assert "finished" in report and len(report) < 5_000_000
     rollouts = [rollout_from_row(row) for row in read_rollout_rows(whole / "rollouts" / "step-000006.jsonl")]
     assert len(rollouts) == 8  # both tasks of the step, with their groups
     assert {rollout.task_id for rollout in rollouts} <= {task.id for task in read_tasks(whole / "tasks.jsonl")}

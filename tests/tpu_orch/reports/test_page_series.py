@@ -1,0 +1,89 @@
+"""The numbers behind the figures."""
+
+import math
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_pipeline.words import Ledger
+from tpu_orch.reports.page import series
+from tpu_orch.reports.page.rollouts import LONGEST_LEDGER, cut, ledger_view, stretches
+from tpu_orch.reports.page.sample import Limits, spread, step_of
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_stretches_tell_the_marks_again(marks: list[bool]) -> None:
+    found = stretches(np.array(marks, np.bool_))
+    assert [place % 2 == 1 for place, length in enumerate(found) for _ in range(length)] == marks
+    assert all(length > 0 for length in found[1:])
+
+
+@given(st.integers(1, 12), st.integers(1, 40))
+def test_spread_keeps_first_and_last_and_order(most: int, count: int) -> None:
+    items = [str(number) for number in range(count)]
+    found = spread(items, most)
+    assert len(found) == min(most, count) and found == sorted(set(found), key=int)
+    assert found[-1] == items[-1] and (most == 1 or found[0] == items[0])
+
+
+def test_a_long_ledger_is_cut_and_says_so() -> None:
+    length = LONGEST_LEDGER + 5
+    sampled = np.arange(length) % 2 == 1
+    ledger = Ledger(
+        np.arange(length, dtype=np.int32), sampled, -sampled.astype(np.float32), np.zeros(length, np.int32), 3
+    )
+    view = ledger_view(ledger)
+    assert len(view["ids"]) == sum(view["stretches"]) == LONGEST_LEDGER
+    assert len(view["logprobs"]) == LONGEST_LEDGER // 2 and set(view["logprobs"]) == {-1.0}
+    assert view["cut"] == 5 and view["version"] == 3
+
+
+def test_cut_texts_say_how_much_is_gone() -> None:
+    assert cut("abc", 3) == "abc"
+    assert cut("abcde", 3) == "abc ... (2 characters more)"
+
+
+def test_speed_is_work_over_seconds_and_unknown_without_them() -> None:
+    rows = [{"step": 1, "seconds": {"update": 2.0}}, {"step": 2}, {"step": 3, "seconds": {"update": 0.5}}]
+    found = series.speed(rows, 8.0, "update")
+    assert found.x == [1, 2, 3]
+    assert found.lines[""][0] == 4.0 and math.isnan(found.lines[""][1]) and found.lines[""][2] == 16.0
+    sampled = [{"step": 1, "seconds": {"update": 2.0}, "tokens": {"sampled": 10}}]
+    assert series.speed(sampled, None, "update").lines[""] == [5.0]
+
+
+def test_seconds_come_from_the_summary_or_else_from_the_steps() -> None:
+    metrics = [
+        {"phase": "warmup", "step": 1, "seconds": {"update": 2.0}},
+        {"phase": "rl", "step": 2, "seconds": {"sampling": 3.0, "tools": 0.0, "rewards": None}},
+    ]
+    spent = {span.name: span.seconds for span in series.seconds_by_phase(None, metrics)}
+    assert spent == {"warm-up": 2.0, "RL: sampling": 3.0}
+    summary = {"seconds": {"setup": 1.0, "sft": 5.0, "rl": 10.0, "eval": 2.0, "rl_by_part": {"sampling": 7.0}}}
+    spent = {span.name: span.seconds for span in series.seconds_by_phase(summary, metrics)}
+    assert spent == {"setup": 1.0, "warm-up": 5.0, "RL: sampling": 7.0, "other RL work": 3.0, "evaluations": 2.0}
+
+
+def test_shares_add_up_where_there_is_anything() -> None:
+    found = series.kinds_of_results([("1", {"ok": 3, "miss": 1}), ("2", None), ("3", {"raised": 2})])
+    assert list(found.counts) == ["ok", "miss", "raised"]
+    assert found.share("ok") == [0.75, 0.0, 0.0] and found.share("raised") == [0.0, 0.0, 1.0]
+    faults = series.faults_of([("a", Counter(right=2)), ("b", Counter(value=1))], ("right", "name", "value"))
+    assert list(faults.counts) == ["right", "value"]
+
+
+def test_rows_that_lack_a_figure_leave_a_gap() -> None:
+    rows = [{"step": 1, "components": {"a": 1.0}}, {"step": 2, "components": None}, {"step": 3, "components": {"b": 0}}]
+    found = series.nested(rows, "components")
+    assert found.lines["a"][0] == 1.0 and math.isnan(found.lines["a"][1]) and math.isnan(found.lines["a"][2])
+    assert found.lines["b"][2] == 0.0
+
+
+def test_limits_shrink_to_one_and_stay() -> None:
+    limits = Limits()
+    for _ in range(8):
+        limits = limits.less()
+    assert limits == Limits(1, 1, 1, 1)
+    assert step_of("step-000012") == 12 and step_of("eval-after") is None and step_of("step-x") is None

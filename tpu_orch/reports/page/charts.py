@@ -1,0 +1,365 @@
+"""The figures of one run: each drawn twice, for wide and for narrow places, with its numbers as a table."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from data_pipeline.words import JsonObject
+from tpu_orch.evaluation.stages import STAGES
+from tpu_orch.reports.page import axes as draw
+from tpu_orch.reports.page import series
+from tpu_orch.reports.page.faults import FAULTS
+from tpu_orch.reports.page.series import Curves, Shares
+from tpu_orch.reports.page.svg import DPI, STYLE, inline_svg
+
+WIDE, NARROW = (560.0, 330.0), (340.0, 300.0)  # points
+LEGEND_ROW, LEGEND_MARK, LETTER = 17, 46, 6.4  # points
+
+
+class Numbers(NamedTuple):
+    """A table."""
+
+    head: list[str]
+    rows: list[list[str]]
+
+
+class Chart(NamedTuple):
+    """A figure of the page."""
+
+    key: str
+    title: str
+    caption: str
+    wide: str
+    """SVG; "" where there is nothing to draw yet, and the caption says why."""
+    narrow: str
+    numbers: Numbers
+
+
+class Facts(NamedTuple):
+    """What the charts of one run are made of."""
+
+    config: JsonObject
+    metrics: Sequence[JsonObject]
+    summary: JsonObject | None
+    evaluations: Mapping[str, JsonObject]
+    faults: Mapping[str, Mapping[int, Counter[str]]]
+    """Name of the file of rollouts -> depth -> faults."""
+
+
+Draw = Callable[[Sequence[Axes]], None]
+
+
+def charts(facts: Facts, prefix: str) -> list[Chart]:
+    """Every figure of a run; `prefix` keeps the ids of several runs apart."""
+    makers = (accuracy, reward, depths, results, faults, loss, speed, seconds)
+    return [maker(facts, f"{prefix}-{maker.__name__}") for maker in makers]
+
+
+def accuracy(facts: Facts, key: str) -> Chart:
+    stages = series.accuracies(facts.evaluations)
+    title = "Accuracy by number of calls"
+    if not stages:
+        return empty(key, title, "No evaluation is over yet.")
+    rows = [
+        [str(depth), str(stages[0].tasks[place])]
+        + [
+            f"{one.share[place]:.3f} ({one.low[place]:.2f} to {one.high[place]:.2f})" if depth in one.depths else ""
+            for one in stages
+        ]
+        for place, depth in enumerate(stages[0].depths)
+    ]
+    caption = (
+        "Share of the evaluation tasks solved greedily, with 95 % intervals; in brackets the mean over 1 call and more."
+    )
+    numbers = Numbers(["calls", "tasks", *(f"{one.label} (95 %)" for one in stages)], rows)
+    return drawn(key, title, caption, numbers, lambda axes: draw.draw_accuracy(axes[0], stages), legend=True)
+
+
+def reward(facts: Facts, key: str) -> Chart:
+    rows = series.rows_of(facts.metrics, "rl")
+    title = "Reward and its components"
+    if not rows:
+        return empty(key, title, "No step of reinforcement learning yet.")
+    whole, parts = series.curves(rows, ["reward"]), series.nested(rows, "components")
+    silent = [name for name, values in parts.lines.items() if not any(values)]
+    moving = {name: values for name, values in parts.lines.items() if name not in silent}
+    seen = Curves(whole.x, {**moving, **whole.lines})
+    looks = {name: place for place, name in enumerate(parts.lines)}
+    caption = f"Means over the rollouts of each step, under the reward “{facts.config.get('reward')}”."
+    if silent:
+        caption += f" Zero throughout, and not drawn: {', '.join(silent)}."
+
+    def paint(axes: Sequence[Axes]) -> None:
+        draw.draw_curves(axes[0], seen, bold="reward", looks=looks)
+        axes[0].set_ylim(min(-0.03, *whole.lines["reward"]), max(1.03, *whole.lines["reward"]))
+
+    numbers = table_of(Curves(whole.x, {**whole.lines, **parts.lines}))
+    return drawn(key, title, caption, numbers, paint, legend=True)
+
+
+def depths(facts: Facts, key: str) -> Chart:
+    rows = series.rows_of(facts.metrics, "rl")
+    title = "Reward by number of calls"
+    found = series.nested(rows, "reward_by_depth")
+    if not found.lines:
+        return empty(key, title, "No step of reinforcement learning yet.")
+    labels = {depth: f"{depth} call{'' if depth == '1' else 's'}" for depth in sorted(found.lines, key=int)}
+    named = Curves(found.x, {label: found.lines[depth] for depth, label in labels.items()})
+    looks = {label: int(depth) for depth, label in labels.items()}
+    caption = (
+        "Mean reward of each step's training tasks, by the calls that they need. No mark: no such task in that step."
+    )
+
+    def paint(axes: Sequence[Axes]) -> None:
+        draw.draw_curves(axes[0], named, looks=looks)
+        axes[0].set_ylim(-0.03, 1.03)
+
+    return drawn(key, title, caption, table_of(named), paint, legend=True)
+
+
+def results(facts: Facts, key: str) -> Chart:
+    title = "What the tools answered"
+    labels = dict(STAGES)
+    stages = [
+        (labels[stage], facts.evaluations[stage].get("results")) for stage in labels if stage in facts.evaluations
+    ]
+    steps = [(str(row["step"]), row.get("results")) for row in series.rows_of(facts.metrics, "rl")]
+    shares = series.kinds_of_results([*stages, *steps])
+    if not shares.counts:
+        return empty(key, title, "No tool was called yet.")
+    caption = "Kinds of tool results at the evaluations and over the steps of reinforcement learning. No bar: no call."
+    cut = len(stages)
+    return drawn(
+        key,
+        title,
+        caption,
+        table_of_shares(shares),
+        _beside(shares, cut, "evaluation", "step"),
+        legend=True,
+        columns=_columns(cut, len(steps)),
+    )
+
+
+def faults(facts: Facts, key: str) -> Chart:
+    title = "Where calls go wrong"
+    labels = {f"eval-{stage}": label for stage, label in STAGES}
+    stages = [(labels[name], sum(facts.faults[name].values(), Counter())) for name in labels if facts.faults.get(name)]
+    if not stages:
+        return empty(key, title, "No evaluation whose tasks are at hand yet.")
+    last = [name for name in labels if facts.faults.get(name)][-1]
+    by_depth = [(str(depth), counts) for depth, counts in sorted(facts.faults[last].items()) if sum(counts.values())]
+    shares = series.faults_of([*stages, *by_depth], FAULTS)
+    if not shares.counts:
+        return empty(key, title, "No call was made, and none was needed.")
+    caption = (
+        "Every call of the evaluations beside the task's reference, by the first thing that is wrong: its name, its arguments' "
+        "names and types (structure), a value, or a dependency (it needed what an earlier step did not get right). Missing: "
+        f"steps that no call stands for. Left: at each evaluation; right: {labels[last]}, by the calls that a task needs."
+    )
+    paint = _beside(shares, len(stages), "evaluation", "calls needed")
+    return drawn(
+        key,
+        title,
+        caption,
+        table_of_shares(shares),
+        paint,
+        legend=True,
+        columns=_columns(len(stages), len(by_depth)),
+    )
+
+
+def loss(facts: Facts, key: str) -> Chart:
+    title = "What the updates see"
+    warmup, rl = series.rows_of(facts.metrics, "warmup"), series.rows_of(facts.metrics, "rl")
+    if not warmup and not rl:
+        return empty(key, title, "No step yet.")
+    first = series.curves(warmup, ["loss"])
+    second = series.curves(rl, ["entropy", "informative_groups"])
+    second = Curves(second.x, {name.replace("_", " "): values for name, values in second.lines.items()})
+    caption = (
+        "Left: loss of the warm-up, nats a token. Right: entropy of the policy, nats a token, and the share of groups whose "
+        "rollouts earned differently, without which there is nothing to learn."
+    )
+
+    def paint(axes: Sequence[Axes]) -> None:
+        panels = iter(axes)
+        if warmup:
+            panel = next(panels)
+            draw.draw_curves(panel, Curves(first.x, {"": first.lines["loss"]}))
+            panel.set_title("warm-up: loss")
+            panel.set_ylim(bottom=0)
+        if rl:
+            panel = next(panels)
+            draw.draw_curves(panel, second, looks={name: place + 1 for place, name in enumerate(second.lines)})
+            panel.set_title("reinforcement")
+            panel.set_ylim(bottom=0)
+
+    numbers = table_of(Curves([*first.x, *second.x], _joined(first, second)))
+    return drawn(key, title, caption, numbers, paint, legend=bool(rl), columns=[1] * (bool(warmup) + bool(rl)))
+
+
+def speed(facts: Facts, key: str) -> Chart:
+    title = "Throughput by phase"
+    warmup, rl = series.rows_of(facts.metrics, "warmup"), series.rows_of(facts.metrics, "rl")
+    if not warmup and not rl:
+        return empty(key, title, "No step yet.")
+    batch = (facts.config.get("warmup") or {}).get("batch")
+    made = {
+        "warm-up:\ndemonstrations/s": series.speed(warmup, float(batch) if batch else None, "update"),
+        "sampling:\ntokens/s": series.curves(rl, ["tokens_per_s"]),
+        "update:\nsampled tokens/s": series.speed(rl, None, "update"),
+    }
+    there = {name: curves for name, curves in made.items() if curves.x}
+    caption = "Work per second of each step, by phase; the first step of a phase holds its compilation."
+
+    def paint(axes: Sequence[Axes]) -> None:
+        for place, (panel, (name, curves)) in enumerate(zip(axes, there.items(), strict=True)):
+            draw.draw_curves(panel, Curves(curves.x, {"": next(iter(curves.lines.values()))}), looks={"": place})
+            panel.set_title(name, fontsize=10.5)
+            panel.set_ylim(0, 1.04 * panel.get_ylim()[1])
+            panel.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+
+    rows = [
+        [name.replace("\n", " "), str(int(x)), spelled(y)]
+        for name, c in there.items()
+        for x, y in zip(c.x, next(iter(c.lines.values())), strict=True)
+    ]
+    return drawn(
+        key,
+        title,
+        caption,
+        Numbers(["what", "step", "per second"], rows),
+        paint,
+        columns=[1] * len(there),
+        stacked=True,
+    )
+
+
+def seconds(facts: Facts, key: str) -> Chart:
+    title = "Where the time goes"
+    spans = series.seconds_by_phase(facts.summary, facts.metrics)
+    if not spans:
+        return empty(key, title, "No step yet.")
+    whole = sum(span.seconds for span in spans)
+    caption = f"Seconds by part of the run, {draw.spelled_seconds(whole)} in all."
+    if facts.summary is None:
+        caption += " The run is not over: only the work of its steps is counted."
+    numbers = Numbers(
+        ["part", "seconds", "share"], [[s.name, f"{s.seconds:.1f}", f"{s.seconds / whole:.1%}"] for s in spans]
+    )
+    return drawn(key, title, caption, numbers, lambda axes: draw.draw_spans(axes[0], spans))
+
+
+def empty(key: str, title: str, why: str) -> Chart:
+    """A figure that has nothing to show yet."""
+    return Chart(key, title, why, "", "", Numbers([], []))
+
+
+def drawn(
+    key: str,
+    title: str,
+    caption: str,
+    numbers: Numbers,
+    paint: Draw,
+    *,
+    legend: bool = False,
+    columns: Sequence[int] = (1,),
+    stacked: bool = False,
+) -> Chart:
+    """A chart with its two drawings.
+
+    Args:
+      paint: draws on the axes, one for each entry of `columns`.
+      legend: whether the lines or parts are named over the axes.
+      columns: widths of the axes, relative to each other.
+      stacked: in a narrow place the axes stand under each other.
+    """
+    pictures = []
+    for name, (width, height) in (("wide", WIDE), ("narrow", NARROW)):
+        upright = stacked and name == "narrow"
+        tall = height + (150 * (len(columns) - 1) if upright else 0)
+        with matplotlib.rc_context(STYLE):
+            figure = Figure(figsize=(width / DPI, tall / DPI), dpi=DPI, layout="constrained")
+            figure.patch.set_alpha(0)
+            grid = (len(columns), 1) if upright else (1, len(columns))
+            ratios = {} if upright else {"width_ratios": list(columns)}
+            axes = figure.subplots(*grid, squeeze=False, gridspec_kw=ratios).flatten().tolist()
+            for one in axes:
+                one.patch.set_alpha(0)
+            paint(axes)
+            if legend:
+                rows = _legend(figure, axes, width)
+                figure.set_size_inches(width / DPI, (tall + LEGEND_ROW * rows) / DPI)
+            pictures.append(inline_svg(figure, f"{title}. {caption}", f"{key}-{name}"))
+    return Chart(key, title, caption, pictures[0], pictures[1], numbers)
+
+
+def _legend(figure: Figure, axes: Sequence[Axes], width: float) -> int:
+    """One legend for all axes, each label once, in as many columns as fit into the width; returns its rows."""
+    found: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    longest = max(map(len, found), default=0)
+    columns = max(1, min(4, int(width / (LEGEND_MARK + LETTER * longest))))
+    figure.legend(
+        list(found.values()), list(found), loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.2
+    )
+    return -(-len(found) // columns)
+
+
+def _beside(shares: Shares, cut: int, left: str, right: str) -> Draw:
+    """Stacks up to `cut` on the first axes, the others on the second."""
+    halves = [
+        (Shares(shares.places[part], {name: counts[part] for name, counts in shares.counts.items()}), what)
+        for part, what in ((slice(0, cut), left), (slice(cut, None), right))
+    ]
+
+    def paint(axes: Sequence[Axes]) -> None:
+        there = [(half, what) for half, what in halves if half.places]
+        for place, (panel, (half, what)) in enumerate(zip(axes, there, strict=True)):
+            draw.draw_shares(panel, half)
+            panel.set_xlabel(what)
+            if what == left:
+                panel.set_xticks(
+                    range(len(half.places)), [label.replace("after ", "after\n") for label in half.places], fontsize=9
+                )
+            if place:
+                panel.set_yticklabels([])
+
+    return paint
+
+
+def _columns(left: int, right: int) -> list[int]:
+    return [width for width, there in ((2, left), (3, right)) if there]
+
+
+def _joined(first: Curves, second: Curves) -> dict[str, list[float]]:
+    gap_before, gap_after = [series.NONE] * len(first.x), [series.NONE] * len(second.x)
+    return {
+        **{name: [*values, *gap_after] for name, values in first.lines.items()},
+        **{name: [*gap_before, *values] for name, values in second.lines.items()},
+    }
+
+
+def table_of(curves: Curves) -> Numbers:
+    rows = [
+        [str(int(x)), *(spelled(values[place]) for values in curves.lines.values())] for place, x in enumerate(curves.x)
+    ]
+    return Numbers(["step", *curves.lines], rows)
+
+
+def table_of_shares(shares: Shares) -> Numbers:
+    rows = [
+        [where, *(str(counts[place]) for counts in shares.counts.values())] for place, where in enumerate(shares.places)
+    ]
+    return Numbers(["", *(part.replace("_", " ") for part in shares.counts)], rows)
+
+
+def spelled(value: float) -> str:
+    return "" if value != value else f"{value:.4g}"

@@ -1,0 +1,193 @@
+"""What a run needs of a machine, looked at one by one; each look is a function that gives one finding.
+
+ok: as it should be. note: nothing is wrong, something could be better. care: runs work, but may not as hoped. bad: runs fail.
+"""
+
+import fcntl
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tpu_orch.trainer.machine import processor
+
+OLDEST_PYTHON = (3, 11)
+NEEDED = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece", "zstandard", "tyro", "matplotlib")
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "hf": ("tokenizers", "safetensors"),
+    "fast": ("jsonschema_rs",),
+    "mcp": ("mcp",),
+    "beam": ("apache_beam",),
+    "data": ("tensorflow_datasets", "grain"),
+}
+GIB = 1 << 30
+LITTLE_MEMORY = 3 * GIB  # the sandbox preset takes about two
+LITTLE_DISK = 2 * GIB
+ACCELERATORS: Mapping[str, str] = {"/dev/nvidia0": "cuda", "/dev/accel0": "tpu", "/dev/vfio/0": "tpu"}
+SIDE = 256
+"""Rows and columns of the product that is compiled."""
+
+State = Literal["ok", "note", "care", "bad"]
+
+
+class Finding(NamedTuple):
+    what: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Every finding; `folder`: where runs are to be written."""
+    return [
+        python(sys.version_info[:2]),
+        packages(),
+        cores(),
+        memory(available_memory()),
+        *disk(folder),
+        devices(jax.default_backend(), [one.device_kind for one in jax.devices()], there(ACCELERATORS)),
+        compilation(),
+        Finding("SQLite", "ok", sqlite3.sqlite_version),
+        *(extra(name, modules) for name, modules in EXTRAS.items()),
+    ]
+
+
+def python(version: tuple[int, int]) -> Finding:
+    """Whether Python is new enough."""
+    told = f"{platform.python_implementation()} {'.'.join(map(str, version))}"
+    if version >= OLDEST_PYTHON:
+        return Finding("Python", "ok", told)
+    return Finding("Python", "bad", told, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+
+
+def packages() -> Finding:
+    """Whether what every command needs is installed."""
+    versions, missing = [], []
+    for name in NEEDED:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("packages", "bad", f"missing: {', '.join(missing)}", "make venv")
+    return Finding("packages", "ok", ", ".join(versions[:4]))
+
+
+def cores() -> Finding:
+    """Cores that this process may use."""
+    number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = f"{number} x {processor()}"
+    return (
+        Finding("processor", "ok", told)
+        if number > 1
+        else Finding("processor", "care", told, "two cores halve the time")
+    )
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that a program may still take; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return found[0] if found else None
+
+
+def memory(available: int | None) -> Finding:
+    """Whether there is enough memory for the smallest preset."""
+    if available is None:
+        return Finding("memory", "note", "this system does not tell")
+    told = f"{available / GIB:.1f} GiB available"
+    if available >= LITTLE_MEMORY:
+        return Finding("memory", "ok", told)
+    return Finding("memory", "care", told, "close other programs, or lower --micro-tokens and --engine.rows")
+
+
+def disk(folder: Path) -> list[Finding]:
+    """Whether runs can be written: room, and the locks and renames that a run folder relies on."""
+    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    room = Finding("disk", "ok", f"{free / GIB:.1f} GiB free at {place}")
+    if free < LITTLE_DISK:
+        room = room._replace(state="care", advice="checkpoints and rollouts may not fit")
+    try:
+        with tempfile.TemporaryDirectory(dir=place) as temporary:
+            first = Path(temporary) / "a"
+            with first.open("wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.write(b"x")
+                os.fsync(file.fileno())
+            first.replace(Path(temporary) / "b")
+    except OSError as error:
+        return [room, Finding("run folder", "bad", f"{place}: {error.strerror}", "choose another folder with --out")]
+    return [room, Finding("run folder", "ok", "can be written, locked and renamed")]
+
+
+def there(paths: Mapping[str, str]) -> list[str]:
+    """The extras whose device files exist."""
+    return sorted({name for path, name in paths.items() if Path(path).exists()})
+
+
+def devices(backend: str, kinds: list[str], seen: list[str]) -> Finding:
+    """What JAX computes on, and whether an accelerator of this machine is left unused."""
+    told = f"{backend}: {len(kinds)} x {kinds[0]}"
+    if backend != "cpu" or not seen:
+        return Finding("devices", "ok", told)
+    advice = " or ".join(f"pip install 'tpu-orch[{name}]'" for name in seen)
+    return Finding(
+        "devices", "care", f"{told}; the machine has a device for {' or '.join(seen)} that JAX does not use", advice
+    )
+
+
+def compilation() -> Finding:
+    """Compiles a small program, runs it, and compares with NumPy. Its time is told, never judged."""
+    values = np.random.default_rng(0).standard_normal((SIDE, SIDE)).astype(np.float32)
+    began = time.perf_counter()
+    try:
+        with jax.default_matmul_precision("highest"):
+            found = np.asarray(jax.jit(lambda x: jnp.tanh(x @ x.T / SIDE))(values))
+    except Exception as error:  # whatever a compiler or a driver raises is the finding
+        return Finding(
+            "compilation",
+            "bad",
+            f"{type(error).__name__}: {error}".splitlines()[0][:90],
+            "reinstall jax for this machine",
+        )
+    seconds = time.perf_counter() - began
+    return judged(found, np.tanh(values @ values.T / SIDE), seconds)
+
+
+def judged(found: np.ndarray, expected: np.ndarray, seconds: float) -> Finding:
+    """Whether the device computes what NumPy does."""
+    worst = float(np.abs(found - expected).max())
+    if not worst < 1e-4:
+        return Finding(
+            "compilation",
+            "bad",
+            f"results differ from NumPy's by {worst:.2g}",
+            "the device or its driver computes wrongly",
+        )
+    return Finding("compilation", "ok", f"compiled and right within {worst:.1g} in {seconds:.1f} s")
+
+
+def extra(name: str, modules: tuple[str, ...]) -> Finding:
+    """Whether an optional extra is installed."""
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if not missing:
+        return Finding(f"extra {name}", "ok", "installed")
+    return Finding(
+        f"extra {name}", "note", f"without {', '.join(missing)}", f"if wanted: pip install 'tpu-orch[{name}]'"
+    )
