@@ -143,7 +143,7 @@ def evaluate_endpoint(args: Args) -> int:
 
     options, suite = args.endpoint, args.suite.suite
     endpoint = options.open(args.temperature)
-    items = args.suite.items(options, args.seed) if args.suite.public else task_items_of(args)
+    items = args.suite.items(options, args.world.limit, args.seed) if args.suite.public else task_items_of(args)
     place = args.attempts or args.rollouts or args.out
     if place is None:
         raise InputError("--endpoint needs --attempts, --rollouts or --out: beside it stands what was answered so far")
@@ -189,7 +189,7 @@ def task_items_of(args: Args) -> list[Item]:
 
 def identity_of(args: Args) -> str:
     """A digest of what decides the replies: another job starts over. Address, retries and outputs are not part of it."""
-    files = args.world.paths() + [path for path in (args.suite.data, args.endpoint.examples) if path is not None]
+    files = args.world.paths(args.suite) + [path for path in (args.endpoint.examples,) if path is not None]
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     options = args.endpoint
     asked = [

@@ -38,7 +38,7 @@ class SuiteOptions:
     def public(self) -> bool:
         return self.suite in ("bfcl", "nestful", "cfb")
 
-    def items(self, options: "EndpointOptions", seed: int) -> list[Item]:
+    def items(self, options: "EndpointOptions", limit: int | None, seed: int) -> list[Item]:
         """Of a public suite. Raises InputError."""
         from tpu_orch.evaluation.sources import BenchmarkOptions, benchmark_items
 
@@ -47,7 +47,7 @@ class SuiteOptions:
         told = BenchmarkOptions(
             self.data,
             self.category,
-            options.entries,
+            limit,
             options.calling,
             options.shots,
             seed,
@@ -74,7 +74,7 @@ class TaskFiles:
     """Only tasks of this split."""
 
     limit: int | None = None
-    """Only the first so many tasks."""
+    """Only the first so many tasks, or entries of a public suite."""
 
     def found(self, suite: SuiteOptions) -> World:
         """Every path. Raises InputError for what is not given."""
@@ -94,8 +94,13 @@ class TaskFiles:
     def open(self, suite: SuiteOptions) -> tuple[Environment, list[Task]]:
         return open_world(self.found(suite))
 
-    def paths(self) -> list[Path]:
-        return [path for path in (self.tools, self.store, self.tasks) if path is not None]
+    def paths(self, suite: SuiteOptions) -> list[Path]:
+        """Every file that the tasks come from."""
+        if suite.public:
+            data = suite.data or Path()
+            return [data] if data.is_file() else sorted(path for path in data.rglob("*.json*") if path.is_file())
+        found = self.found(suite)
+        return [found.tools, found.store, found.tasks]
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,6 @@ class EndpointOptions:
 
     samples: int = 1
     """Attempts at each task; pass@k and pass^k are told for k up to this."""
-
-    entries: int | None = None
-    """Of a public suite: only the first so many entries."""
 
     max_turns: int = 16
     """Replies in one task, at most."""
