@@ -64,7 +64,9 @@ def test_splash_equals_the_plain_one(cap: float) -> None:
         assert_close(ours(q, k, v, tokens, window), reference(q, k, v, tokens, window))
 
 
-@pytest.mark.parametrize("shape", [{"data": 2, "fsdp": 2, "model": 2}, {"data": 2, "model": 4}])
+@pytest.mark.parametrize(
+    "shape", [pytest.param({"data": 2, "fsdp": 2, "model": 2}, marks=pytest.mark.slow), {"data": 2, "model": 4}]
+)
 def test_splash_on_a_mesh(shape: dict[str, int]) -> None:
     """Also where the mesh does not divide the key heads."""
     q, k, v, tokens = arrays(rows=4)

@@ -38,8 +38,9 @@ def qwen3_8b_graduated() -> RunConfig:
     """`tpu-orch train qwen3-8b-graduated --data DIR`: arXiv 2603.24709 on random weights; 16 tasks x 16 rollouts, 100 steps.
 
     Full schemas in prompts of up to 12,384 tokens, 16,384 tokens of rollout with results of up to 8,192, 20 turns; GRPO with the
-    group's deviation, learning rate 1e-6, k3 divergence at 0.001, clip 0.2. The paper's learning rate is constant, here it falls
-    as a cosine to a tenth. To try the shapes anywhere: --model.layers 2 and a smaller batch.
+    group's deviation over the step's tokens (bnpo), learning rate 1e-6, k3 divergence at 0.001, clip 0.2, moments in host memory.
+    The paper's learning rate is constant, here it falls as a cosine to a tenth. To try the shapes anywhere: --model.layers 2 and
+    a smaller batch.
     """
     return RunConfig(
         preset="qwen3-8b-graduated",
@@ -50,6 +51,7 @@ def qwen3_8b_graduated() -> RunConfig:
         result_limit=8192,
         micro_tokens=32_768,
         logits_chunk=LOGITS_CHUNK,
+        optimizer_on_host=True,
         model=qwen3_8b_model(),
         engine=EngineOptions(
             rows=64, capacity=12_384 + 16_384, chunk=256, visit_steps=64, max_new_tokens=16_384, max_turns=20
@@ -60,10 +62,9 @@ def qwen3_8b_graduated() -> RunConfig:
             prompts=16,
             group=16,
             learning_rate=1e-6,
-            divide_by_std=True,
-            clip_low=0.2,
-            clip_high=0.2,
+            objective="bnpo",
             kl=0.001,
+            kl_kind="k3",
             replay=0,
         ),
         eval=EvaluationOptions(per_depth=0),
@@ -74,10 +75,10 @@ def qwen3_8b_graduated() -> RunConfig:
 def qwen3_8b_tier() -> RunConfig:
     """`tpu-orch train qwen3-8b-tier --data DIR`: arXiv 2605.16790 on random weights; plans, 32 tasks x 8 rollouts a step.
 
-    Sequences of 4,096 tokens, 2,048 of them sampled; GRPO normalised over the batch's tokens with the group's deviation, no
-    divergence term, learning rate 5e-6 falling as a cosine. The paper also warms up over a tenth of the steps, decays weights by
-    0.1 and clips gradients at 0.1; here gradients are clipped at 1. To try the shapes anywhere: --model.layers 2 and a smaller
-    batch.
+    Sequences of 4,096 tokens, 2,048 of them sampled; GRPO normalised over the batch's tokens with the group's deviation (bnpo),
+    no divergence term, weight decay 0.1, learning rate 5e-6 falling as a cosine, moments in host memory. The paper also warms up
+    over a tenth of the steps and clips gradients at 0.1; here they are clipped at 1. To try the shapes anywhere: --model.layers 2
+    and a smaller batch.
     """
     return RunConfig(
         preset="qwen3-8b-tier",
@@ -88,6 +89,7 @@ def qwen3_8b_tier() -> RunConfig:
         result_limit=1024,
         micro_tokens=32_768,
         logits_chunk=LOGITS_CHUNK,
+        optimizer_on_host=True,
         model=qwen3_8b_model(),
         engine=EngineOptions(rows=128, capacity=4096, chunk=256, visit_steps=64, max_new_tokens=2048, max_turns=10),
         warmup=WarmupOptions(steps=0),
@@ -96,9 +98,8 @@ def qwen3_8b_tier() -> RunConfig:
             prompts=32,
             group=8,
             learning_rate=5e-6,
-            divide_by_std=True,
-            clip_low=0.2,
-            clip_high=0.2,
+            objective="bnpo",
+            weight_decay=0.1,
             replay=0,
         ),
         eval=EvaluationOptions(per_depth=0),
