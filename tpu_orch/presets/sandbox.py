@@ -10,7 +10,7 @@ from data_pipeline.environment import Environment
 from data_pipeline.sandbox import make_world, record_world, sandbox_tasks, train_sandbox_tokenizer
 from data_pipeline.store import Store
 from data_pipeline.tokenizers import load_tokenizer
-from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions
+from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions, WorldOptions
 from tpu_orch.engine import EngineOptions
 from tpu_orch.trainer.material import Material, task_digest
 
@@ -28,10 +28,11 @@ def sandbox() -> RunConfig:
         out=Path("runs/sandbox"),
         reward="tier",
         tokens=1536,
-        model=ModelOptions(layers=4, d_model=128, heads=4, kv_heads=2, head_dim=32, d_ff=384),
+        world=WorldOptions(shown_per_depth=8000, trained_depths=(1, 2, 3, 4, 5)),
+        model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=1, head_dim=64, d_ff=256, rope_theta=100.0),
         engine=EngineOptions(rows=128, capacity=384, chunk=32, visit_steps=32, max_new_tokens=200, max_turns=10),
-        warmup=WarmupOptions(steps=700, batch=32, learning_rate=3e-3),
-        trainer=TrainerOptions(steps=8, prompts=16, group=16, learning_rate=5e-4, replay=32),
+        warmup=WarmupOptions(steps=1000, batch=24, learning_rate=6e-3),
+        trainer=TrainerOptions(steps=12, prompts=16, group=16, optimizer="muon", learning_rate=1e-3, replay=32),
         eval=EvaluationOptions(per_depth=64),
     )
 

@@ -53,12 +53,19 @@ def state_shardings(
     """
     like = jax.tree.map(_Like, abstract.params, params)
 
-    def of(leaf: jax.ShapeDtypeStruct, like: _Like) -> jax.sharding.Sharding:
+    def of(leaf: Any, like: _Like) -> Any:
+        if isinstance(leaf, optax.MaskedNode):  # this part of the optimiser leaves the parameter to another part
+            return leaf
         # Factored moments and placeholders are kept per parameter but have shapes of their own.
         return like.sharding if leaf.shape == like.shape else everywhere
 
     opt_state = optax.tree.map_params(
-        transform, of, abstract.opt_state, like, transform_non_params=lambda _: everywhere, is_leaf=None
+        transform,
+        of,
+        abstract.opt_state,
+        like,
+        transform_non_params=lambda _: everywhere,
+        is_leaf=lambda node: isinstance(node, optax.MaskedNode),
     )
     return TrainState._make((everywhere, params, opt_state, everywhere))
 
