@@ -1,9 +1,9 @@
 """Whether a rollout found the expected answer, honestly.
 
 What is stricter here than in the published code: the answer is compared as typed JSON (order of keys and call ids
-never matter), it is earned only within a limit of extra calls and without extra calls of tools that write, and an
-answer that says nothing (empty data, null, an error) counts only together with the reference's literal values, since
-any miss looks like it.
+never matter), it is earned only after a tool has answered, within a limit of extra calls and without extra calls of
+tools that write, and an answer that says nothing (empty data, null, an error) counts only together with the
+reference's literal values, since any miss looks like it.
 """
 
 from collections import Counter
@@ -60,8 +60,9 @@ def judge_answer(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Ans
     fits = found and _fits(value, task.answer)
     why = []
     if not found:
-        where = "the last call has no result" if task.mode == "plan" else "the last message has no <answer> with JSON"
-        why.append(where)
+        plan = "the last call has no result"
+        turns = "no tool answered, or the last message has no <answer> with JSON"
+        why.append(plan if task.mode == "plan" else turns)
     elif not _equal(value, task):
         why.append("the final result is not the expected answer")
     why.extend(_excess(rollout, task, tools))
@@ -84,10 +85,11 @@ def _judge_abstention(rollout: Rollout, task: Task) -> AnswerVerdict:
 
 def _final(rollout: Rollout, task: Task) -> tuple[bool, Json]:
     """(whether there is a final result, its value): in a plan what the tools gave last (or all of them), else the <answer>."""
-    if task.mode == "multi_turn":
-        return answer_of(rollout.final_text)
     results = [step.result for step in rollout.steps]
     answered = [result.content for result in results if result and result.kind in (ResultKind.OK, ResultKind.ERROR)]
+    if task.mode == "multi_turn":
+        # what no tool was asked for with success is a guess, however right
+        return answer_of(rollout.final_text) if answered else (False, None)
     if task.returns == "all":
         return bool(answered), answered
     last = results[-1]

@@ -129,6 +129,14 @@ def test_a_guess_without_a_call_earns_its_format() -> None:
     assert turns(render_answer(SINGLE.answer)).reward == pytest.approx(0.1)
 
 
+def test_a_right_answer_that_no_tool_was_asked_for_is_a_guess() -> None:
+    refused, unknown = ToolCall("find", {"limit": "x"}), ToolCall("teleport", {})
+    for call in (refused, unknown):
+        got = turns(render_call(call), render_answer(SINGLE.answer))
+        assert got.components["answer"] == 0.0
+        assert "no tool answered" in " ".join(got.why)
+
+
 def test_one_invalid_call_repeated_correctly_is_forgiven_once() -> None:
     bad, right, final = render_call(ToolCall("find", {"limit": "x"})), render_call(FIND), render_answer(SINGLE.answer)
     assert turns(bad, right, final).components["exec"] == 1.0
