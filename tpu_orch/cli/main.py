@@ -103,10 +103,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(words: tuple[str, ...], rest: list[str]) -> int:
-    import tyro
-
-    module = importlib.import_module(COMMANDS[words][0])
     try:
+        import tyro
+
+        module = importlib.import_module(COMMANDS[words][0])  # takes a moment, in which Ctrl-C may come
         if hasattr(module, "run_argv"):  # commands whose options depend on their first word
             return module.run_argv(rest)
         args = tyro.cli(module.Args, prog="tpu-orch " + " ".join(words), args=rest)
