@@ -4,7 +4,6 @@ trusted scaffolding and data are kept apart.
 
 from data_pipeline.chat.chat import Chat, ThoughtLimit
 from data_pipeline.chat.families import CHATML, FAMILIES, Family, family_of
-from data_pipeline.chat.limits import ResultLimit
 from data_pipeline.chat.messages import Manner, Message, Part, Tokens, joined_text, tokens_of
 from data_pipeline.chat.offers import Schemas
 from data_pipeline.chat.template import JSON_PIECES, SCAFFOLDING
@@ -20,7 +19,6 @@ __all__ = [
     "Manner",
     "Message",
     "Part",
-    "ResultLimit",
     "Schemas",
     "ThoughtLimit",
     "Tokens",
