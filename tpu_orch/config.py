@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import tyro
 
+from data_pipeline.backends.faults import parse_faults
 from data_pipeline.chat import Schemas
 from data_pipeline.errors import InputError
 from tpu_orch.engine.episodes import EngineOptions
@@ -200,6 +201,9 @@ class RunConfig:
     tasks: Path | None = None
     """Preset own: tasks.jsonl. Tasks whose split is not train are evaluated on."""
     reward: str = "tier"
+    faults: str = ""
+    """Faults among the tools' answers while rollouts are made for training (evaluations meet none), as
+    timeout=0.02,error=0.05,slow=0.1@200ms; drawn from each rollout's own rng."""
     tokens: int = 1024
     """Size of the vocabulary that is trained for the run's tools."""
     schemas: Schemas = "none"
@@ -222,6 +226,9 @@ class RunConfig:
     samples: SampleOptions = field(default_factory=SampleOptions)
     mesh: MeshOptions = field(default_factory=MeshOptions)
     watch: WatchOptions = field(default_factory=WatchOptions)
+
+    def __post_init__(self) -> None:
+        parse_faults(self.faults)  # raises InputError before anything is begun
 
 
 def to_json(config: Any) -> Any:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_pipeline.backends.faults import FaultyBackend, parse_faults
+from data_pipeline.environment import Environment
 from data_pipeline.formats.rollouts import rollout_from_row, rollout_row_from_fields, rollout_to_row
 from data_pipeline.formats.rows import Fields
 from data_pipeline.words import JsonObject, Rollout, Task
@@ -103,7 +105,8 @@ def sample(run: Run, params: Any, tasks: Sequence[Task], step: int) -> list[Roll
         place = members.get(task.id, 0)
         members[task.id] = place + 1
         episodes.append(Episode(task, prompts[task.id], place, seed))
-    return run.engine.run(params, episodes, run.material.environment, weights_version=step, on_visit=run.on_visit)
+    environment = practice(run.material.environment, run.config.faults)
+    return run.engine.run(params, episodes, environment, weights_version=step, on_visit=run.on_visit)
 
 
 def only(made: Experience, kept: np.ndarray) -> Experience:
@@ -157,3 +160,10 @@ def from_json(run: Run, value: JsonObject) -> Experience:
         value["counts"],
         value["seconds"],
     )
+
+
+def practice(environment: Environment, faults: str) -> Environment:
+    """Where training's rollouts are made: the environment itself, or one with faults among its tools' answers."""
+    if not faults:
+        return environment
+    return environment._replace(backend=FaultyBackend(environment.backend, parse_faults(faults), sleep=time.sleep))
