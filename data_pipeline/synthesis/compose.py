@@ -1,6 +1,7 @@
 """Workflows made from mined kinds of edges: new compositions of tools that recorded traces never held."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from data_pipeline.paths import path_text
@@ -10,6 +11,8 @@ from data_pipeline.workflows import EdgeType, Evidence
 
 ATTEMPTS = 50
 """Draws for one workflow of a given number of calls before it is left out."""
+NOISE = 3.0
+"""Workflows by which a tool may be ahead of another and still have its turn."""
 
 
 def compose(
@@ -32,15 +35,17 @@ def compose(
     for size in range(max(calls.low, 1), calls.high + 1):
         rng = random.Random(f"{seed}/compose/{size}")
         seen: dict[Workflow, None] = {}
+        turns = _Turns(rng)
         for _ in range(count * ATTEMPTS):
             if len(seen) == count:
                 break
-            workflow = _draw(feeding, sorted(tools), size, rng)
+            workflow = _draw(feeding, sorted(tools), size, turns)
             if workflow is None:
                 continue
             shape = shape_of(workflow)
-            if chain_depth.holds(shape.chain_depth) and fan_in.holds(shape.fan_in):
-                seen.setdefault(workflow)
+            if chain_depth.holds(shape.chain_depth) and fan_in.holds(shape.fan_in) and workflow not in seen:
+                seen[workflow] = None
+                turns.took(workflow)
         found += seen
     return found
 
@@ -56,11 +61,32 @@ def _feeding(edges: Mapping[EdgeType, Evidence], tools: set[str]) -> dict[str, d
     return feeding
 
 
+class _Turns:
+    """Whose turn it is: tools that stand in few workflows so far come first, with some noise, so that none is rare."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self._used: Counter[str] = Counter()
+
+    def took(self, workflow: Workflow) -> None:
+        self._used.update(workflow.tools)
+
+    def of_tools(self, names: Sequence[str]) -> str:
+        return min(names, key=self._due)
+
+    def of_edges(self, edges: Sequence[EdgeType]) -> EdgeType:
+        return min(edges, key=lambda edge: self._due(edge.source))
+
+    def _due(self, name: str) -> float:
+        return self._used[name] + NOISE * self.rng.random()
+
+
 def _draw(
-    feeding: Mapping[str, Mapping[str, list[EdgeType]]], tools: Sequence[str], size: int, rng: random.Random
+    feeding: Mapping[str, Mapping[str, list[EdgeType]]], tools: Sequence[str], size: int, turns: _Turns
 ) -> Workflow | None:
     """A workflow of `size` steps grown backwards from one wanted step; None if it cannot grow that far."""
-    steps = [rng.choice(tools)]
+    rng = turns.rng
+    steps = [turns.of_tools(tools)]
     links: list[tuple[int, EdgeType]] = []  # (target step, edge); the source is the step that the edge's place made
     sources: list[int] = []
     open_arguments = [(0, argument) for argument in feeding.get(steps[0], {})]
@@ -68,7 +94,7 @@ def _draw(
         if not open_arguments:
             return None
         step, argument = open_arguments.pop(rng.randrange(len(open_arguments)))
-        edge = rng.choice(feeding[steps[step]][argument])
+        edge = turns.of_edges(feeding[steps[step]][argument])
         steps.append(edge.source)
         # One source feeds every argument of the step that it can, such as both coordinates.
         for other in [argument, *(name for at, name in open_arguments if at == step)]:

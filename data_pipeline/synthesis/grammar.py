@@ -10,6 +10,7 @@ A tool's nouns are given (`nouns`) or made from its name. What is asked for are 
 import random
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from data_pipeline.paths import Path, leaves, parse_path, path_text
@@ -138,6 +139,7 @@ def argument_words(path: Path) -> str:
     return words or path_text(path)
 
 
+@cache
 def _spaced(name: str) -> str:
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     return re.sub(r"[\s_\-.]+", " ", apart).strip().lower()

@@ -62,5 +62,11 @@ def skeleton(workflow: Workflow) -> str:
     return " ".join(workflow.tools) + " | " + " ".join(edges)
 
 
+def whole_text(workflow: Workflow) -> str:
+    """One text for a workflow, with the paths that `skeleton` leaves out: different workflows have different texts."""
+    edges = sorted(f"{e.source}.{e.path}->{e.target}.{e.argument}" for e in workflow.edges)
+    return " ".join(workflow.tools) + " | " + " ".join(edges)
+
+
 def normalised(tools: Iterable[str], edges: Iterable[Edge]) -> Workflow:
     return Workflow(tuple(tools), tuple(sorted(edges)))

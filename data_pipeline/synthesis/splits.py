@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from data_pipeline.errors import InputError
 from data_pipeline.paths import leaves
-from data_pipeline.synthesis.index import StoreIndex, schema_at
+from data_pipeline.synthesis.index import schema_at
 from data_pipeline.synthesis.shapes import skeleton
 from data_pipeline.words import JsonObject, Task, Tool, Workflow
 
@@ -72,20 +72,6 @@ def split_of_workflow(workflow: Workflow, splits: Splits, reserved: Mapping[str,
     if wanted:
         return wanted.pop()
     return splits.of_text("workflow", skeleton(workflow)) if "workflow" in splits.hold_out else ""
-
-
-def allowed_records(index: StoreIndex, splits: Splits, split: str) -> frozenset[int] | None:
-    """Records that a split may draw: those whose entities are all its own; None (all) unless entities are held out."""
-    if "entity" not in splits.hold_out:
-        return None
-    return frozenset(
-        number
-        for number, record in enumerate(index.records)
-        if all(
-            splits.of_text("entity", value) == split
-            for value in entities(record.arguments, index.tools[record.name].parameters)
-        )
-    )
 
 
 def entities(arguments: JsonObject, schema: JsonObject) -> list[str]:

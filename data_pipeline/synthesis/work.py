@@ -16,9 +16,10 @@ from data_pipeline.environment import Environment
 from data_pipeline.store import ResponseStore, open_any
 from data_pipeline.synthesis.distractors import Distractors
 from data_pipeline.synthesis.index import StoreIndex
+from data_pipeline.synthesis.regions import allowed_records
 from data_pipeline.synthesis.sampling import Prepared, draw, prepare
-from data_pipeline.synthesis.shapes import Range, shape_of, skeleton
-from data_pipeline.synthesis.splits import Splits, allowed_records, held_out_tools, split_of_workflow
+from data_pipeline.synthesis.shapes import Range, shape_of, whole_text
+from data_pipeline.synthesis.splits import Splits, held_out_tools, split_of_workflow
 from data_pipeline.synthesis.tasks import Draft, draft_of, fed_arguments, refusal, task_of
 from data_pipeline.synthesis.uncalled import answered_task, asking_task
 from data_pipeline.synthesis.writers import Writer
@@ -120,7 +121,7 @@ def of_workflow(bench: Bench, workflow: Workflow, options: SynthOptions) -> Outc
         if len(found) == options.per_workflow or repeats == MOST_REPEATS:
             break
         attempts += 1
-        name = skeleton(workflow)
+        name = whole_text(workflow)
         here = split or options.splits.of_text("row", f"{name}/{number}")
         if here not in prepared:
             prepared[here] = bench.prepare(workflow, options.splits, here)

@@ -36,6 +36,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("world", "record"): ("tpu_orch.cli.world_record", "the built-in world as tools, tasks and a store"),
     ("workflows", "mine"): ("tpu_orch.cli.workflows_mine", "which result feeds which argument, from recorded traces"),
     ("synth",): ("tpu_orch.cli.synth", "checked tasks of any depth from workflows and a store"),
+    ("synth", "report"): ("tpu_orch.cli.synth_report", "how tasks spread over the axes of difficulty, with a chart"),
     ("tasks", "check"): ("tpu_orch.cli.tasks_check", "can tasks be executed, and solved from what a policy sees?"),
     ("bench", "judge"): ("tpu_orch.cli.bench_judge", "verdicts a second of every benchmark suite"),
     ("bench", "score"): ("tpu_orch.cli.bench_score", "rollouts a second of every reward"),

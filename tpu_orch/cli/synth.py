@@ -5,8 +5,6 @@ they should not.
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,6 +24,7 @@ from data_pipeline.synthesis import (
     parse_splits,
     synthesise,
 )
+from data_pipeline.synthesis.axes import counts, evenly
 from data_pipeline.words import JsonObject, Tool
 from data_pipeline.workflows import read_workflows
 from tpu_orch.cli.counting import counter
@@ -66,6 +65,9 @@ class Args:
 
     per_workflow: int = 10
     """Tasks of each workflow."""
+
+    total: int | None = None
+    """Keep only so many tasks, spread evenly over the numbers of calls, then over depths, fan-ins and workflows."""
 
     asks: int = 0
     """Tasks of each workflow from whose query a value is missing, so that the right thing is to ask for it."""
@@ -116,6 +118,8 @@ def run(args: Args) -> int:
         raise WorkFailed(
             f"no task came of {len(named)} workflows; attempts ended in {made.refused or 'no fitting shape'}"
         )
+    if args.total is not None:
+        made = made._replace(tasks=evenly(made.tasks, args.total))
     write_tasks(args.out, made.tasks)
     leaks = leak_report(made.tasks, tools, options.splits)
     told = summary(made) | {"leaks": leaks.as_json()}
@@ -129,8 +133,9 @@ def run(args: Args) -> int:
 
 
 def _options(args: Args) -> SynthOptions:
-    if args.per_workflow < 1 or args.distractors < 0 or args.asks < 0:
-        raise InputError("--per-workflow must be 1 or more, --distractors and --asks 0 or more")
+    few = args.per_workflow < 1 or (args.total is not None and args.total < 1)
+    if few or args.distractors < 0 or args.asks < 0:
+        raise InputError("--per-workflow and --total must be 1 or more, --distractors and --asks 0 or more")
     return SynthOptions(
         calls=parse_range("--calls", args.calls),
         chain_depth=parse_range("--chain-depth", args.chain_depth),
@@ -153,22 +158,5 @@ def _writer(args: Args, tools: dict[str, Tool]) -> Writer:
 
 
 def summary(made: Synthesised) -> JsonObject:
-    """Counts along the axes of difficulty, by split and by tool."""
-    tasks = made.tasks
-    fan_in = [max((len(step.depends_on) for step in task.reference), default=0) for task in tasks]
-    tools = Counter(step.name for task in tasks for step in task.reference)
-    return {
-        "tasks": len(tasks),
-        "attempts": made.attempts,
-        "refused": made.refused,
-        "splits": dict(Counter(task.split for task in tasks)),
-        "calls": _counts(task.calls for task in tasks),
-        "chain_depth": _counts(task.chain_depth for task in tasks),
-        "fan_in": _counts(fan_in),
-        "distractors": _counts(len(set(task.tools) - set(task.workflow)) for task in tasks),
-        "tools": dict(sorted(tools.items())),
-    }
-
-
-def _counts(values: Iterable[int]) -> dict[str, int]:
-    return {str(value): count for value, count in sorted(Counter(values).items())}
+    """What came of the attempts, and the tasks along the axes of difficulty."""
+    return {"attempts": made.attempts, "refused": made.refused, **counts(made.tasks)}

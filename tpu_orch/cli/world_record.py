@@ -22,8 +22,8 @@ class Args:
     """Writes OUT/tools.json, OUT/world.store and OUT/tasks.jsonl: the built-in world's tools, their recorded answers and
     its own tasks.
 
-    `wide` has 95 tools in six domains, with options, nested arguments, lists in pages, refusals and writes; `trade` the
-    29 plain tools that `train sandbox` uses. The same seed gives the same world. For example: tpu-orch world record
+    `wide` has 115 tools in five domains, with options, nested arguments, lists in pages, refusals, writes, and shortcuts
+    beside longer routes; `trade` the 29 plain tools that `train sandbox` uses. The same seed gives the same world. For example: tpu-orch world record
     --out world
     """
 

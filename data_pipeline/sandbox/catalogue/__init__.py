@@ -7,6 +7,7 @@ not of the last result.
 from data_pipeline.sandbox.catalogue.bank import BANK
 from data_pipeline.sandbox.catalogue.books import BOOKS
 from data_pipeline.sandbox.catalogue.links import LINKS
+from data_pipeline.sandbox.catalogue.shortcuts import SHORTCUTS
 from data_pipeline.sandbox.catalogue.stage import STAGE
 from data_pipeline.sandbox.catalogue.trade import TRADE
 from data_pipeline.sandbox.catalogue.travel import TRAVEL
@@ -15,11 +16,12 @@ from data_pipeline.sandbox.relations import Relation
 RELATIONS: tuple[Relation, ...] = TRADE
 """The tools of the `sandbox` preset: plain arguments, one value a result."""
 
-WIDE_RELATIONS: tuple[Relation, ...] = (*TRADE, *TRAVEL, *BOOKS, *STAGE, *BANK, *LINKS)
+WIDE_RELATIONS: tuple[Relation, ...] = (*TRADE, *TRAVEL, *BOOKS, *STAGE, *BANK, *LINKS, *SHORTCUTS)
 """Every domain, with what real catalogues have: options, nested objects, pages, refusals, writes, shortcuts and
 distractors.
 """
 
+# five domains, what leads from one to another, and what shortens a way inside one
 DOMAINS: dict[str, tuple[Relation, ...]] = {
     "trade": TRADE,
     "travel": TRAVEL,
@@ -27,4 +29,5 @@ DOMAINS: dict[str, tuple[Relation, ...]] = {
     "stage": STAGE,
     "bank": BANK,
     "links": LINKS,
+    "shortcuts": SHORTCUTS,
 }

@@ -11,9 +11,10 @@ import pytest
 from data_pipeline.backends import StoreBackend
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
+from data_pipeline.formats import Recorded
 from data_pipeline.recoverable import is_recoverable, recoverability, spellings
 from data_pipeline.sandbox import World, make_world, record_world, sandbox_tasks
-from data_pipeline.store import Store
+from data_pipeline.store import MemoryStore, Store
 from data_pipeline.synthesis import (
     Grammar,
     Range,
@@ -21,6 +22,7 @@ from data_pipeline.synthesis import (
     StoreBench,
     Synthesised,
     SynthOptions,
+    bench_of,
     compose,
     leak_report,
     parse_splits,
@@ -28,7 +30,7 @@ from data_pipeline.synthesis import (
     synthesise,
 )
 from data_pipeline.synthesis.splits import held_out_tools
-from data_pipeline.words import Workflow
+from data_pipeline.words import Edge, Tool, Workflow
 from data_pipeline.workflows import mine_records
 
 SPLITS = Splits(("train", "dev", "test"), (0.6, 0.2, 0.2), ("workflow", "entity"), seed=3)
@@ -152,6 +154,24 @@ def test_processes_and_order_change_nothing(
     assert all(task in made.tasks for task in alone.tasks)
     other = synthesise(workflows, OPTIONS._replace(seed=6), bench)
     assert other.tasks != made.tasks
+
+
+def test_workflows_that_differ_in_a_path_alone_have_tasks_of_their_own() -> None:
+    text = {"type": "object", "properties": {"of": {"type": "string"}}, "required": ["of"]}
+    tools = {name: Tool(name, "", text) for name in ("find_pair", "show_one")}
+    records = [
+        record
+        for number in range(12)
+        for record in (
+            Recorded("find_pair", {"of": f"thing-{number}"}, {"left": f"id-{number}", "right": f"id-{number}"}),
+            Recorded("show_one", {"of": f"id-{number}"}, {"size": number}),
+        )
+    ]
+    workflows = [Workflow(("find_pair", "show_one"), (Edge(0, path, 1, "of"),)) for path in ("left", "right")]
+    options = SynthOptions(per_workflow=5, distractors=0)
+    made = synthesise(workflows, options, lambda: bench_of(MemoryStore(records, tools), tools, Grammar(tools)))
+    assert made.workflows == 2
+    assert len({task.id for task in made.tasks}) == len(made.tasks) >= 8
 
 
 def test_refusals_are_counted(made: Synthesised) -> None:

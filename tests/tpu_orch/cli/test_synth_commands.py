@@ -3,6 +3,9 @@ read.
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,11 +90,46 @@ def test_synth_writes_tasks_and_counts(
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == told
     assert main([*argv, "--out", str(tmp_path / "again.jsonl"), "--processes", "2"]) == 0
     assert (tmp_path / "again.jsonl").read_bytes() == out.read_bytes()
+    code = "import sys; from tpu_orch.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    elsewhere = [sys.executable, "-c", code, *argv, "--out", str(tmp_path / "elsewhere.jsonl")]
+    subprocess.run(elsewhere, env={**os.environ, "PYTHONHASHSEED": "7"}, capture_output=True, check=True)
+    assert (tmp_path / "elsewhere.jsonl").read_bytes() == out.read_bytes()
+
+
+def test_synth_spreads_a_total_evenly_and_reports_it(
+    folder: Path, workflows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, report, chart = (tmp_path / name for name in ("tasks.jsonl", "report.json", "chart.svg"))
+    argv = [
+        "synth",
+        *files(folder),
+        "--workflows",
+        str(workflows),
+        "--calls",
+        "1:3",
+        "--total",
+        "30",
+        "--out",
+        str(out),
+    ]
+    assert main(argv) == 0
+    assert len(read_tasks(out)) == 30
+    capsys.readouterr()
+    argv = ["synth", "report", files(folder)[0], files(folder)[1], "--tasks", str(out), "--out", str(report)]
+    assert main([*argv, "--chart", str(chart)]) == 0
+    told = json.loads(report.read_text())
+    assert told["calls"] == {"1": 10, "2": 10, "3": 10}
+    assert told["leaks"] == []
+    assert "leaks            none" in capsys.readouterr().out
+    assert chart.read_text().count("<text") + chart.read_text().count("<use") > 20
+    assert main([*argv, "--chart", str(tmp_path / "chart.exe")]) == 2
+    assert "--chart" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("options", "code", "what"),
     [
+        (["--total", "0"], 2, "--total"),
         (["--calls", "4:2"], 2, "--calls 4:2"),
         (["--splits", "a=x"], 2, "splits 'a=x'"),
         (["--calls", "9"], 1, "no task came of"),
