@@ -40,6 +40,11 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("tasks", "check"): ("tpu_orch.cli.tasks_check", "can tasks be executed, and solved from what a policy sees?"),
     ("bench", "judge"): ("tpu_orch.cli.bench_judge", "verdicts a second of every benchmark suite"),
     ("bench", "score"): ("tpu_orch.cli.bench_score", "rollouts a second of every reward"),
+    ("bench", "step"): ("tpu_orch.cli.bench_step", "seconds of a GRPO step by phase, and what a shared prompt saves"),
+    ("bench", "kill"): (
+        "tpu_orch.cli.bench_kill",
+        "does a run survive kills, requests to stop and damaged checkpoints?",
+    ),
     ("bench", "rollout"): ("tpu_orch.cli.bench_rollout", "tokens a second of the rollout engine, with tools and without"),
     ("bench", "store"): ("tpu_orch.cli.bench_store", "size, build, lookups and memory of a store of 100,000 responses"),
     ("dataset", "build"): ("tpu_orch.cli.dataset_build", "tasks and tokenised demonstrations as TFDS datasets"),

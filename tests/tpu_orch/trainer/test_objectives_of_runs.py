@@ -1,0 +1,101 @@
+"""What the options make of an objective; experience joined and cut; credits of turns; pass@k; which optimisers there are."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from data_pipeline.errors import InputError
+from data_pipeline.words import Rollout, StopReason, Task
+from data_pipeline.words.calls import Resolved, ToolCall
+from data_pipeline.words.rollouts import Turn
+from rewards.scoring import Score
+from rewards.verdicts import CallVerdict, Verdict
+from tpu_orch.config import TrainerOptions
+from tpu_orch.evaluation.passing import pass_at
+from tpu_orch.runs.loggers import scalars
+from tpu_orch.trainer.experience import Experience, joined, only
+from tpu_orch.trainer.learning import turn_credits
+from tpu_orch.trainer.policies import objective_of
+from tpu_orch.trainer.run import metric_of
+from tpu_orch.training.objective import OBJECTIVES
+from tpu_orch.training.optimizer import OptimizerConfig, make_optimizer
+
+
+def test_the_defaults_are_the_objective_of_the_presets() -> None:
+    assert objective_of(TrainerOptions(), 200) == OBJECTIVES["centred"]
+
+
+def test_a_name_and_what_is_changed_of_it() -> None:
+    made = objective_of(TrainerOptions(objective="dr-grpo", kl=0.1, kl_kind="k1", kl_in="reward", entropy=0.01), 200)
+    assert (made.constant_length, made.kl_weight, made.kl, made.kl_in, made.entropy_weight) == (
+        200,
+        0.1,
+        "k1",
+        "reward",
+        0.01,
+    )
+    assert objective_of(TrainerOptions(objective="grpo", divide_by_std=False, clip_high=0.5), 9).clip_high == 0.5
+    assert not objective_of(TrainerOptions(objective="grpo", divide_by_std=False), 9).deviation
+    assert objective_of(TrainerOptions(overlap=True), 9).importance_cap == 2.0
+    assert objective_of(TrainerOptions(overlap=True, importance_cap=1.5), 9).importance_cap == 1.5
+    with pytest.raises(InputError, match="k1 has no gradient"):
+        objective_of(TrainerOptions(kl=0.1, kl_kind="k1"), 9)
+
+
+def rollout(name: str, turns: tuple[Turn, ...] = ()) -> Rollout:
+    return Rollout(name, turns, 0, StopReason.ANSWER)
+
+
+def experience(rewards: list[float], groups: list[int]) -> Experience:
+    scores = [Score(f"t{g}", 0, reward, {}, Verdict(None, tuple)) for reward, g in zip(rewards, groups, strict=True)]
+    tasks = [Task(f"t{g}", "", (), ()) for g in groups]
+    counts = {"rounds": 1, "groups_sampled": len(set(groups)), "sampled": 5, "fed": 2}
+    rollouts = [rollout(f"t{g}") for g in groups]
+    return Experience(tasks, rollouts, scores, np.array(groups), {1: rewards}, counts, {"sampling": 1.0})
+
+
+def test_groups_are_left_out_and_joined_and_numbered_on() -> None:
+    first = only(experience([0, 0, 1, 0], [0, 0, 1, 1]), np.array([False, False, True, True]))
+    both = joined(first, experience([0.5, 1], [0, 0]))
+    assert both.groups.tolist() == [1, 1, 2, 2]
+    assert both.rewards.tolist() == [1, 0, 0.5, 1]
+    assert both.earned == {1: [0, 0, 1, 0, 0.5, 1]}  # what was left out was earned as well
+    assert both.counts == {"rounds": 2, "groups_sampled": 3, "sampled": 10, "fed": 4}
+    assert [task.id for task in both.tasks] == ["t1", "t1", "t0", "t0"]
+
+
+def test_credit_of_a_turn_is_what_was_judged_of_its_calls() -> None:
+    call = Resolved(ToolCall("f", {}), None)
+    made = rollout("t", (Turn("", (call, call)), Turn("", ()), Turn("", (call,))))
+    calls = [CallVerdict("f", 0, "ok", {"name": 1.0, "value": share}) for share in (1.0, 0.0, 0.5)]
+    judged = Score("t", 0, 1.0, {}, Verdict(None, lambda: tuple(calls)))
+    assert turn_credits(made, judged).tolist() == [1.5, 0, 0.75]
+
+
+@pytest.mark.parametrize(("k", "right"), [(1, 2), (2, 1), (3, 2), (4, 0), (2, 5)])
+def test_pass_at_k_is_the_share_of_all_choices(k: int, right: int) -> None:
+    tries = [True] * right + [False] * (5 - right)
+    chosen = list(combinations(tries, k))
+    assert pass_at(k, 5, right) == pytest.approx(sum(map(any, chosen)) / len(chosen))
+
+
+@pytest.mark.parametrize("name", ["muon", "yogi", "prodigy", "lion"])
+def test_optimisers_by_name(name: str) -> None:
+    params = {"layers": {"q": np.ones((2, 4, 2, 3), np.float32), "norm": np.ones(3, np.float32)}}
+    transform = make_optimizer(OptimizerConfig(name=name), 3).transform
+    changes, _ = transform.update(params, transform.init(params), params)
+    assert np.isfinite(changes["layers"]["q"]).all() and np.any(changes["layers"]["q"])
+
+
+@pytest.mark.parametrize("name", ["nothing", "lbfgs", "polyak_sgd", "scale_by_adam", "apply_updates"])
+def test_what_is_no_optimiser_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="optimizer"):
+        make_optimizer(OptimizerConfig(name=name), 3)
+
+
+def test_metrics_by_path() -> None:
+    assert metric_of({"by_depth": {"3": 0.5}, "reward": 1}, "by_depth.3") == 0.5
+    with pytest.raises(InputError, match="no such number"):
+        metric_of({"reward": 1}, "by_depth.3")
+    assert dict(scalars({"a": 1, "b": {"c": 2.0, "d": "text"}, "e": True})) == {"a": 1.0, "b/c": 2.0}
