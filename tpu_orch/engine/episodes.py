@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from data_pipeline.words import Task
+from data_pipeline.words import Task, Turn
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,16 @@ class EngineOptions:
         return "plan" if self.calls_in_a_turn == "many" else mode
 
 
+class History(NamedTuple):
+    """What a forked rollout begins with: arrays as long as its prompt, and the turns that they hold."""
+
+    logprobs: np.ndarray
+    """float32 [P], of tokens that the parent drew; 0 where fed"""
+    turn: np.ndarray
+    """int32 [P], turn of tokens that the parent drew; -1 where fed"""
+    turns: tuple[Turn, ...]
+
+
 class Episode(NamedTuple):
     """One rollout to be made. Its tokens depend on the weights and on these fields only."""
 
@@ -56,6 +66,8 @@ class Episode(NamedTuple):
     """int32 [P], ids of the prompt up to and including the opening of the assistant's turn."""
     group_index: int = 0
     seed: int = 0
+    history: History | None = None
+    """Of a fork (`tpu_orch.engine.forks`): what of the prompt is an earlier part of the rollout itself."""
 
 
 def identity_words(episode: Episode) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 from data_pipeline.chat import Chat
 from data_pipeline.environment import Session
 from data_pipeline.words import Ledger, Rollout, StopReason, Turn
-from tpu_orch.engine.episodes import EngineOptions, Episode
+from tpu_orch.engine.episodes import EngineOptions, Episode, History
 from tpu_orch.engine.slots import BUDGET, FULL, MARKER
 
 CALL_MARKER, END_MARKER = 1, 2  # numbers of the two markers in the stop table
@@ -31,6 +31,20 @@ class Running:
         self.pending = NOTHING
         self.stop: StopReason | None = None
         self._feed_or_stop(np.asarray(episode.prompt, np.int32))
+        if episode.history is not None and self.stop is None:
+            self._go_on_from(episode.history)
+
+    def _go_on_from(self, history: History) -> None:
+        """The prompt is an earlier part of the rollout: its draws, turns and results are the rollout's own."""
+        self.logprobs, self.turn_of = [history.logprobs], [history.turn]
+        self.turns = list(history.turns)
+        self.tokens_drawn = int((history.turn >= 0).sum())
+        steps = [step for turn in history.turns for step in turn.steps]
+        self.session.results = tuple(step.result for step in steps if step.result is not None)
+        if self.tokens_drawn >= self.options.max_new_tokens:
+            self.stop = StopReason.MAX_TOKENS
+        elif len(self.turns) >= self.options.max_turns:
+            self.stop = StopReason.MAX_TURNS
 
     def _feed_or_stop(self, ids: np.ndarray) -> None:
         """Queues ids to be fed if room is left to draw after them, else ends the rollout."""
