@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AxisType, PartitionSpec
+from quick_jit import quick_jit
 from random_weights import random_params
 
 from models import cache as caches
@@ -67,8 +68,8 @@ def assert_close(tree: Any, other: Any) -> None:
 @functools.cache
 def unsharded() -> tuple[Any, Any]:
     """Logits and gradient, and the decoding, of one device."""
-    learnt = jax.jit(jax.grad(loss, has_aux=True))(PARAMS, IDS, POSITIONS)
-    return learnt, jax.jit(decode)(PARAMS, caches.init_cache(CONFIG, 8, 64), IDS)
+    learnt = quick_jit(jax.grad(loss, has_aux=True))(PARAMS, IDS, POSITIONS)
+    return learnt, quick_jit(decode)(PARAMS, caches.init_cache(CONFIG, 8, 64), IDS)
 
 
 @pytest.mark.parametrize("name", sorted(MESHES))
@@ -78,9 +79,9 @@ def test_sharded_equals_unsharded(name: str) -> None:
     with jax.set_mesh(mesh):
         params = jax.device_put(PARAMS, placed)
         ids, positions = jax.device_put((IDS, POSITIONS), rows)
-        learnt = jax.jit(jax.grad(loss, has_aux=True), out_shardings=(placed, rows))(params, ids, positions)
+        learnt = quick_jit(jax.grad(loss, has_aux=True), out_shardings=(placed, rows))(params, ids, positions)
         cache = jax.device_put(caches.init_cache(CONFIG, 8, 64), cache_shardings(CONFIG, mesh))
-        decoded = jax.jit(decode, donate_argnums=1)(params, cache, ids)
+        decoded = quick_jit(decode, donate_argnums=1)(params, cache, ids)
     assert_close((learnt, decoded), unsharded())
 
 
@@ -88,7 +89,7 @@ def test_parameters_are_born_sharded() -> None:
     mesh = make_mesh(MESHES["mixed"])
     shardings = param_shardings(CONFIG, mesh)
     with jax.set_mesh(mesh):
-        params = jax.jit(partial(decoder.init, CONFIG), out_shardings=shardings)(jax.random.key(0))
+        params = quick_jit(partial(decoder.init, CONFIG), out_shardings=shardings)(jax.random.key(0))
     assert jax.tree.map(lambda leaf: leaf.sharding, params) == shardings
     assert_close(params, decoder.init(CONFIG, jax.random.key(0)))
     gate = params["layers"]["gate"]

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick_jit import quick_jit
 
 from models import cache as caches
 from models import decoder
@@ -40,7 +41,7 @@ def test_whole_sequences_give_the_same_logits(name: str) -> None:
     folder, config, ids, expected = golden(name)
     params = load_params(folder, config)
     positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
-    ours = jax.jit(partial(decoder.forward, config))(params, jnp.asarray(ids), positions)
+    ours = quick_jit(partial(decoder.forward, config))(params, jnp.asarray(ids), positions)
     np.testing.assert_allclose(ours, expected, atol=1e-4)
     assert np.abs(expected).max() > 2  # logits that mean something: initial weights would give nearly zero
 
@@ -51,7 +52,7 @@ def test_cached_decoding_gives_the_same_logits(name: str) -> None:
     folder, config, ids, expected = golden(name)
     params, prompt = load_params(folder, config), 13
 
-    @jax.jit
+    @quick_jit
     def decode(params: decoder.Params, cache: caches.Cache, ids: jax.Array) -> jax.Array:
         first, cache = decoder.extend(config, params, cache, ids[:, :prompt], jnp.full(2, prompt))
 
