@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tpu_orch.reports.page import series
 from tpu_orch.reports.page.axes import draw_accuracy, draw_curves
@@ -15,7 +16,7 @@ from tpu_orch.reports.page.palette import LIGHT
 from tpu_orch.reports.page.series import Curves
 from tpu_orch.reports.page.svg import STYLE, standalone_svg
 
-SIZE = (11.0, 4.3)  # inches
+SIZE = (11.5, 4.6)  # inches
 PIXELS_PER_INCH = 150
 
 
@@ -31,7 +32,6 @@ def draw_reward(axes: Axes, metrics: Sequence[Mapping[str, Any]]) -> None:
     looks = {name: place for place, name in enumerate(parts.lines)}
     draw_curves(axes, Curves(whole.x, {**moving, **whole.lines}), bold="reward", looks=looks)
     axes.set(ylabel="mean over the step's rollouts", ylim=(min(-0.03, *whole.lines["reward"]), 1.03))
-    axes.legend(ncols=4, loc="upper left", bbox_to_anchor=(0, -0.16), columnspacing=1.2)
 
 
 def draw_depths(axes: Axes, evaluations: Mapping[str, Mapping[str, Any]]) -> None:
@@ -43,7 +43,14 @@ def draw_depths(axes: Axes, evaluations: Mapping[str, Mapping[str, Any]]) -> Non
         return
     draw_accuracy(axes, stages)
     axes.set_ylabel("share solved, greedy")
-    axes.legend(ncols=3, loc="upper left", bbox_to_anchor=(0, -0.16), columnspacing=1.2)
+
+
+def _axes_of(half: Any) -> Axes:
+    """The one panel of a half of the figure, without a ground of its own."""
+    axes = half.subplots()
+    for patch in (half.patch, axes.patch):
+        patch.set_alpha(0)
+    return axes
 
 
 def run_figure(
@@ -51,13 +58,15 @@ def run_figure(
 ) -> Figure:
     """Both panels in the light theme's colours; draw it further, or save it, under `svg.STYLE`."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=SIZE, layout="constrained")
-        left, right = figure.subplots(1, 2)
-        figure.suptitle(title, x=0.012, ha="left", fontsize=14, fontweight="bold")
-        draw_reward(left, metrics)
-        draw_depths(right, evaluations)
-        for axes in (left, right):
-            axes.patch.set_alpha(0)
+        figure = Figure(figsize=SIZE, layout=ConstrainedLayoutEngine(rect=(0.01, 0.01, 0.98, 0.965)))
+        figure.suptitle(title, x=0.014, ha="left", fontsize=14, fontweight="bold")
+        halves: Any = figure.subfigures(1, 2, wspace=0.02)
+        left, right = halves
+        draw_reward(_axes_of(left), metrics)
+        draw_depths(_axes_of(right), evaluations)
+        for half in (left, right):
+            if half.axes[0].get_legend_handles_labels()[0]:
+                half.legend(loc="outside lower left", ncols=4, columnspacing=0.9, handlelength=2.2)
     return figure
 
 
