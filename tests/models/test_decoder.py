@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import naive_decoder
 import numpy as np
 import pytest
+from quick_jit import quick_jit
 from random_weights import random_params
 
 from models import cache as caches
@@ -29,7 +30,7 @@ KINDS = {
 @functools.cache
 def forward(config: ModelConfig) -> Callable[..., jax.Array]:
     """Compiled once per configuration."""
-    return jax.jit(partial(decoder.forward, config))
+    return quick_jit(partial(decoder.forward, config))
 
 
 def some_ids(config: ModelConfig, rows: int, length: int, seed: int = 7) -> jax.Array:
@@ -55,31 +56,37 @@ def test_forward_equals_the_naive_decoder(kind: str) -> None:
         np.testing.assert_allclose(ours[row], theirs, atol=2e-5, rtol=2e-5)
 
 
-@pytest.mark.parametrize("remat", ["none", "dots", "block"])
-def test_gradient_equals_a_finite_difference(remat: str) -> None:
+def gradient_of(remat: str) -> tuple[Callable[[decoder.Params], jax.Array], decoder.Params, decoder.Params]:
+    """A loss, parameters, and its gradient there."""
     config = dataclasses.replace(configs.tiny(), remat=remat)
     params, ids = random_params(config), some_ids(config, 2, 9)
 
     def loss(params: decoder.Params) -> jax.Array:
         return jnp.mean(jax.nn.log_softmax(decoder.forward(config, params, ids, positions_of(ids)))[..., 3])
 
-    gradient = jax.jit(jax.grad(loss))(params)
+    return loss, params, quick_jit(jax.grad(loss))(params)
+
+
+def test_gradient_equals_a_finite_difference_whatever_is_computed_again() -> None:
+    loss, params, gradient = gradient_of("none")
+    for remat in ("dots", "block"):
+        again = gradient_of(remat)[2]
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), again, gradient)
     direction = jax.tree.map(lambda g: g / jnp.linalg.norm(g.ravel()), gradient)
     step = 1e-2
-    along = jax.jit(lambda s: loss(jax.tree.map(lambda p, d: p + s * d, params, direction)))
+    along = quick_jit(lambda s: loss(jax.tree.map(lambda p, d: p + s * d, params, direction)))
     expected = sum(jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradient))
     np.testing.assert_allclose((along(step) - along(-step)) / (2 * step), expected, rtol=2e-2)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("piece", [1, 32])
+@pytest.mark.parametrize(("kind", "piece"), [("qwen3", 1), ("qwen2.5", 32), ("untied", 32)])
 def test_feeding_the_cache_in_pieces_equals_the_whole_sequence(kind: str, piece: int) -> None:
     config = KINDS[kind]
     params, length = random_params(config), 70
     ids = some_ids(config, 2, length)
     whole = forward(config)(params, ids, positions_of(ids))
     cache = caches.init_cache(config, 2, 80)
-    extend = jax.jit(partial(decoder.extend, config), donate_argnums=1)
+    extend = quick_jit(partial(decoder.extend, config), donate_argnums=1)
     for start in range(0, length, piece):
         count = min(piece, length - start)
         fed = jnp.pad(ids[:, start : start + count], ((0, 0), (0, piece - count)))
@@ -93,7 +100,7 @@ def test_rows_grow_at_their_own_pace() -> None:
     params, ids = random_params(config), some_ids(config, 3, 40)
     whole = forward(config)(params, ids, positions_of(ids))
     cache = caches.init_cache(config, 3, 64)
-    extend = jax.jit(partial(decoder.extend, config))
+    extend = quick_jit(partial(decoder.extend, config))
     done = np.zeros(3, int)
     for counts in ([8, 3, 0], [1, 8, 5], [0, 0, 8], [7, 2, 1]):
         fed = np.zeros((3, 8), np.int32)
@@ -145,8 +152,8 @@ def test_attention_in_blocks_of_queries_equals_all_at_once() -> None:
         cut = dataclasses.replace(config, query_block=block)
         return jnp.mean(jax.nn.log_softmax(decoder.forward(cut, params, ids, positions, segments))[..., 5])
 
-    whole = jax.jit(jax.value_and_grad(loss), static_argnums=1)(params, 0)
-    pieces = jax.jit(jax.value_and_grad(loss), static_argnums=1)(params, 8)
+    whole = quick_jit(jax.value_and_grad(loss), static_argnums=1)(params, 0)
+    pieces = quick_jit(jax.value_and_grad(loss), static_argnums=1)(params, 8)
     jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), pieces, whole)
 
 
