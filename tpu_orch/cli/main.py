@@ -46,7 +46,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ),
     ("bench", "judge"): ("tpu_orch.cli.bench_judge", "verdicts a second of every benchmark suite"),
     ("bench", "model"): ("tpu_orch.cli.bench_model", "forward, training step and decoding, beside transformers"),
-    ("bench", "rollout"): ("tpu_orch.cli.bench_rollout", "tokens a second of the rollout engine, with tools and without"),
+    ("bench", "rollout"): (
+        "tpu_orch.cli.bench_rollout",
+        "tokens a second of the rollout engine, with tools and without",
+    ),
     ("bench", "store"): ("tpu_orch.cli.bench_store", "size, build, lookups and memory of a store of 100,000 responses"),
     ("dataset", "build"): ("tpu_orch.cli.dataset_build", "tasks and tokenised demonstrations as TFDS datasets"),
     ("dataset", "show"): ("tpu_orch.cli.dataset_show", "what is in a dataset, and is it whole?"),
