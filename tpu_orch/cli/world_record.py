@@ -22,11 +22,9 @@ class Args:
     """Writes OUT/tools.json, OUT/world.store and OUT/tasks.jsonl: the built-in world's tools, their recorded answers and
     its own tasks.
 
-    `wide` has 115 tools in five domains, with options, nested arguments, lists in pages, refusals, writes, and
-    shortcuts
-    beside longer routes; `trade` the 29 plain tools that `train sandbox` uses. The same seed gives the same world.
-    For example: tpu-orch world record
-    --out world
+    `wide` has 115 tools in five domains, with options, nested arguments, lists in pages, refusals, writes, and shortcuts
+    beside longer routes; `trade` the 29 plain tools that `train sandbox` uses. The same seed gives the same world. For
+    example: tpu-orch world record --out world
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
@@ -73,8 +71,7 @@ def run(args: Args) -> int:
     kinds, size = len(world.kinds), (args.out / "world.store").stat().st_size
     print(f"{args.out}: {len(world.tools)} tools, {len(world.places)} entities of {kinds} kinds, {len(tasks)} tasks")
     print(
-        f"{args.out / 'world.store'}: {stats.records} responses ({stats.errors} errors), {size} bytes,
-        {stats.content_hash}"
+        f"{args.out / 'world.store'}: {stats.records} responses ({stats.errors} errors), {size} bytes, {stats.content_hash}"
     )
     print(f"recorded in {time.perf_counter() - start:.1f} s", file=sys.stderr)
     return 0
