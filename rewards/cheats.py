@@ -98,14 +98,17 @@ def one_call(task: Task, world: World, rng: random.Random) -> Play | None:
 
 
 def skip_repeats(task: Task, world: World, rng: random.Random) -> Play | None:
-    """Every tool of the reference once."""
+    """Every tool of the reference once; states the answer if no call that it comes from is left out."""
     kept: dict[str, int] = {}
     for number, step in enumerate(task.reference):
         kept.setdefault(step.name, number)
     if len(kept) == len(task.reference):
         return None
-    calls = reference_calls(task)
-    return Play(_renumbered([(number, calls[number]) for number in kept.values()]), _stated(task))
+    calls, needed = reference_calls(task), [len(task.reference) - 1]
+    for number in needed:  # grows by the steps that each one depends on
+        needed.extend(task.reference[number].depends_on)
+    closing = _stated(task) if set(needed) <= set(kept.values()) else CLOSING
+    return Play(_renumbered([(number, calls[number]) for number in kept.values()]), closing)
 
 
 def padding(task: Task, world: World, rng: random.Random) -> Play | None:

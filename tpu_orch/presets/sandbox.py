@@ -15,11 +15,12 @@ from tpu_orch.engine import EngineOptions
 from tpu_orch.trainer.material import Material, task_digest
 
 WORLD_SEED = 0  # the world is the same for every run; a run's seed decides weights, draws and order
+PAIRS = 4000  # recorded calls of each tool of two entities, beside those of the tasks
 EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
 
 
 def sandbox() -> RunConfig:
-    """`tpu-orch train sandbox`: warm-up on demonstrations of 0 to 3 calls, then GRPO with `tier` on such tasks.
+    """`tpu-orch train sandbox`: warm-up on demonstrations of 0 to 4 calls, then GRPO with `tier` on tasks of 1 to 6.
 
     Evaluated greedily on held-out entities, wordings and compositions, of 0 to 6 calls. Figures of a run stand in the README.
     """
@@ -28,11 +29,11 @@ def sandbox() -> RunConfig:
         out=Path("runs/sandbox"),
         reward="tier",
         tokens=1536,
-        world=WorldOptions(shown_per_depth=8000, trained_depths=(1, 2, 3, 4, 5)),
+        world=WorldOptions(shown_depths=(0, 1, 2, 3, 4), shown_per_depth=8000, trained_depths=(1, 2, 3, 4, 5, 6)),
         model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=1, head_dim=64, d_ff=256, rope_theta=100.0),
         engine=EngineOptions(rows=128, capacity=384, chunk=32, visit_steps=32, max_new_tokens=200, max_turns=10),
-        warmup=WarmupOptions(steps=1000, batch=24, learning_rate=6e-3),
-        trainer=TrainerOptions(steps=12, prompts=16, group=16, optimizer="muon", learning_rate=1e-3, replay=32),
+        warmup=WarmupOptions(steps=1500, batch=24, learning_rate=6e-3),
+        trainer=TrainerOptions(steps=24, prompts=16, group=16, optimizer="muon", learning_rate=1e-3, replay=32),
         eval=EvaluationOptions(per_depth=64),
     )
 
@@ -46,7 +47,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     held_out = sandbox_tasks(world, "test", EVALUATED_DEPTHS, config.eval.per_depth, seed=2)
     store, pieces = folder / "store.sqlite", folder / "tokenizer.model"
     if not store.exists():
-        record_world(world, store, [*shown, *trained, *held_out])
+        record_world(world, store, [*shown, *trained, *held_out], pairs=PAIRS)
     if not pieces.exists():
         train_sandbox_tokenizer(world, config.tokens).save(pieces)
     opened, tokenizer = Store.open(store), load_tokenizer(pieces)
