@@ -295,7 +295,7 @@ def with_reference(update: Update, reference: Params, batches: Iterable[MicroBat
     ]
 
 
-def require_finite(metrics: Mapping[str, float], step: int) -> None:
+def require_finite(metrics: Mapping[str, Any], step: int) -> None:
     """Raises WorkFailed if the step's loss or gradient was not finite; the state is still that of the step before."""
     if not metrics["finite"]:
         loss, norm = metrics["loss"], metrics["grad_norm"]

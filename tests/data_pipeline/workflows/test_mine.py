@@ -137,7 +137,7 @@ def test_rollouts_are_traces_too() -> None:
         )
         for t in tasks
     }
-    assert len(known & set(from_rollouts.workflows)) >= 0.9 * len(known)
+    assert len(known & set(from_rollouts.workflows)) >= 0.8 * len(known)
 
 
 def world_edges(world) -> set[EdgeType]:

@@ -38,8 +38,8 @@ def test_without_a_command_the_list_is_shown(capsys: pytest.CaptureFixture[str])
         (["train", "booking", "--out", "{tmp}/run"], "needs --data DIR"),
         (["train", "booking", "--data", "{tmp}/none", "--out", "{tmp}/run"], "tools.json"),
         (
-            ["train", "sandbox", "--out", "{tmp}/run", "--model.heads", "3"],
-            "model.heads 3 is no multiple of model.kv_heads 2",
+            ["train", "sandbox", "--out", "{tmp}/run", "--model.kv-heads", "3"],
+            "model.heads 4 is no multiple of model.kv_heads 3",
         ),
         (["store", "stats", "{tmp}/none"], "none"),
         (["rollout", "--tools", "t", "--store", "s", "--tasks", "x", "--out", "o"], "--policy replay or --model RUN"),

@@ -177,7 +177,7 @@ def test_another_configuration_is_refused_by_name(whole: Path) -> None:
     process = start(whole, "--trainer.learning-rate", "0.5")
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2
-    assert "trainer.learning_rate was 0.0005 and is 0.5" in err
+    assert "trainer.learning_rate was 0.001 and is 0.5" in err
     assert "Traceback" not in err
 
 

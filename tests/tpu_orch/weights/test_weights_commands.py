@@ -127,6 +127,6 @@ def test_a_run_trained_from_scratch_is_published(tmp_path: Path) -> None:
     published = json.loads((out / "config.json").read_text())
     assert published["model_type"] == "qwen3" and published["max_position_embeddings"] == config.engine.capacity
     again, _ = read_config(out)
-    assert again == dataclasses.replace(decoder, remat=again.remat)
+    assert again == dataclasses.replace(decoder, remat=again.remat, unroll=again.unroll)
     jax.tree.map(np.testing.assert_array_equal, load_params(out, again), params)
     assert (out / "tokenizer.model").read_bytes() == (run / "tokenizer.model").read_bytes()
