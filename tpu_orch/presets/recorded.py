@@ -44,8 +44,8 @@ def booking() -> RunConfig:
         result_limit=96,
         model=ModelOptions(layers=4, d_model=128, heads=4, kv_heads=2, head_dim=32, d_ff=384),
         engine=EngineOptions(rows=32, capacity=1152, chunk=64, visit_steps=64, max_new_tokens=400, max_turns=12),
-        warmup=WarmupOptions(steps=50, batch=8, learning_rate=3e-3),
-        trainer=TrainerOptions(steps=10, prompts=4, group=8, learning_rate=2e-4, replay=0),
+        warmup=WarmupOptions(steps=65, batch=8, learning_rate=3e-3),
+        trainer=TrainerOptions(steps=10, prompts=29, group=4, learning_rate=5e-4, replay=0),
         eval=EvaluationOptions(per_depth=0),
     )
 
