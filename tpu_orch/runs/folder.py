@@ -31,6 +31,7 @@ def open_run(
     folder: Path,
     config: JsonObject,
     *,
+    defaults: JsonObject | None = None,
     may_differ: Collection[str] = (),
     adopt: bool = False,
     tell: Callable[[str], None] = lambda line: None,
@@ -41,6 +42,7 @@ def open_run(
 
     Args:
       config: the resolved configuration, as JSON.
+      defaults: what a field means that an older version did not know and so did not write.
       may_differ: dotted names of fields, or of groups of fields, that a resumed run may change.
       adopt: take the new configuration whatever differs, and tell what does.
     Raises:
@@ -50,7 +52,7 @@ def open_run(
     with _locked(folder):
         path = folder / CONFIG
         if path.exists():
-            found = _differing(path, config, may_differ)
+            found = _differing(path, config, defaults or {}, may_differ)
             if found and not adopt:
                 raise InputError(
                     f"{folder} holds a run of another configuration: {'; '.join(found)} (--checkpoint.adopt goes on all the same)"
@@ -81,13 +83,21 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _differing(path: Path, config: JsonObject, may_differ: Collection[str]) -> list[str]:
+def _differing(path: Path, config: JsonObject, defaults: JsonObject, may_differ: Collection[str]) -> list[str]:
     """A line for every field that differs and may not."""
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); restore it or choose another folder") from None
-    return [line for name, line in differences(stored, config) if not _allowed(name, may_differ)]
+    return [line for name, line in differences(completed(stored, defaults), config) if not _allowed(name, may_differ)]
+
+
+def completed(stored: Json, defaults: Json) -> Json:
+    """The stored configuration with the fields that it lacks, in groups too, as the defaults have them."""
+    if not isinstance(stored, dict) or not isinstance(defaults, dict):
+        return stored
+    known = {name: completed(value, defaults.get(name)) for name, value in stored.items()}
+    return {**defaults, **known}
 
 
 def _allowed(name: str, may_differ: Collection[str]) -> bool:

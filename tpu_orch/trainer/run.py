@@ -91,7 +91,14 @@ def _opened(config: RunConfig) -> Any:
     """The run's folder, held for this process."""
     if config.trainer.overlap and jax.process_count() > 1:
         raise InputError("trainer.overlap works with one process: two threads would start programs in different orders")
-    return open_run(config.out, to_json(config), may_differ=MAY_DIFFER, adopt=config.checkpoint.adopt, tell=say)
+    return open_run(
+        config.out,
+        to_json(config),
+        defaults=to_json(RunConfig(config.preset, config.out)),
+        may_differ=MAY_DIFFER,
+        adopt=config.checkpoint.adopt,
+        tell=say,
+    )
 
 
 class Story:

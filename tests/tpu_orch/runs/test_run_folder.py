@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.errors import InputError
+from tpu_orch.config import RunConfig, to_json
 from tpu_orch.runs.files import write_json, write_whole
 from tpu_orch.runs.folder import differences, open_run
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
@@ -56,6 +57,24 @@ def test_another_configuration_is_refused_unless_told(tmp_path: Path) -> None:
     with open_run(tmp_path, {"seed": 1}, adopt=True):
         pass
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+
+
+def test_what_an_older_version_did_not_write_counts_as_its_default(tmp_path: Path) -> None:
+    now = to_json(RunConfig("sandbox", tmp_path))
+    older = {name: value for name, value in now.items() if name not in ("faults", "watch")}
+    older["trainer"] = {name: value for name, value in now["trainer"].items() if name != "overlap"}
+    write_json(tmp_path / "config.json", older)
+    with open_run(tmp_path, now, defaults=now):
+        pass
+    assert json.loads((tmp_path / "config.json").read_text()) == now
+    write_json(tmp_path / "config.json", older)
+    other = {**now, "faults": "error=0.1", "trainer": {**now["trainer"], "overlap": True}}
+    expected = r'faults was "" and is "error=0.1"; trainer.overlap was false and is true'
+    with pytest.raises(InputError, match=expected), open_run(tmp_path, other, defaults=now):
+        pass
+    write_json(tmp_path / "config.json", {**older, "of_a_newer_version": 3})
+    with pytest.raises(InputError, match="of_a_newer_version was 3"), open_run(tmp_path, now, defaults=now):
+        pass
 
 
 def test_differences_tell_types_and_absence_apart() -> None:
