@@ -62,21 +62,24 @@ def normal(value: Json, form: Form | None = None) -> Json:
 
 
 def _normal_object(value: JsonObject, form: Form) -> JsonObject:
-    properties, defaults, other = form.properties, form.defaults, form.other
+    _, properties, defaults, other, _, _ = form
     made = {}
+    composed = True
     for key, item in value.items():
         kind = type(item)
-        if not (kind is int or (kind is str and item.isascii())):  # those are in normal form already
+        if kind is not int and (kind is not str or not item.isascii()):  # those are in normal form already
             item = normal(item, properties.get(key, other) if properties else other)
-        if defaults is not None and key in defaults:
+        if defaults and key in defaults:
             default = defaults[key]
-            if type(item) is type(default) and item == default and same(item, default):
+            if item == default and same(item, default):
                 continue
+        if not key.isascii():
+            composed = False
         made[key] = item
-    if "".join(made).isascii():
+    if composed:
         return made
-    composed = {unicodedata.normalize("NFC", key): item for key, item in made.items()}
-    return composed if len(composed) == len(made) else made
+    recomposed = {unicodedata.normalize("NFC", key): item for key, item in made.items()}
+    return recomposed if len(recomposed) == len(made) else made
 
 
 def same(a: Json, b: Json) -> bool:
@@ -109,7 +112,7 @@ def canonical(arguments: JsonObject, tool: Tool | None = None) -> bytes:
 
 def canonical_bytes(value: Json, form: Form | None) -> bytes:
     """The same for any value under a form."""
-    settled = normal(value, form)
+    settled = _normal_object(value, form or ANY) if type(value) is dict else normal(value, form)
     try:
         # Nearly always enough: `normal` has met every number, and refused those that this writer would turn into null.
         return orjson.dumps(settled, option=orjson.OPT_SORT_KEYS)

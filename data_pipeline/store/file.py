@@ -40,7 +40,7 @@ class _Reader(NamedTuple):
 
     forks: int
     connection: sqlite3.Connection
-    execute: Callable[[str, tuple[bytes]], sqlite3.Cursor]
+    execute: Callable[[str, tuple[bytearray]], sqlite3.Cursor]
     """Of one cursor, so that its statement is made once."""
     unpack: Callable[[bytes], Recorded]
 
@@ -90,11 +90,13 @@ class Store:
 
     def get(self, call: ToolCall, context: JsonObject | None = None) -> Recorded | None:
         """The record of a call, None if there is none. Raises `StoreError` if the file is damaged there."""
-        keys = self._keys.of(call.name).lookups(call.arguments, context)
+        name, arguments = call
+        keys = self._keys.of(name).lookups(arguments, context)
         _, _, execute, unpack = self._reader()
         try:
             for key in keys:
-                row = execute(_SELECT, (key,)).fetchone()
+                # A bytearray is bound as it is; for bytes sqlite3 looks for an adapter first, a tenth of the lookup.
+                row = execute(_SELECT, (bytearray(key),)).fetchone()
                 if row is not None:
                     return unpack(row[0])
             return None
@@ -120,6 +122,7 @@ class Store:
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None or reader.forks != _forks:
             connection = connect_for_reading(self.path)
+            connection.execute("BEGIN")  # once, and not with every lookup: nobody waits for it, the file is immutable
             unpacker = Unpacker(self._meta.dictionary)
             reader = _Reader(_forks, connection, connection.cursor().execute, unpacker.unpack)
             self._local.reader = reader
