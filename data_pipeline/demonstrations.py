@@ -8,12 +8,16 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from data_pipeline.backends.faults import rollout_seed
 from data_pipeline.chat import Chat, Tokens
 from data_pipeline.environment import Environment, replay
+from data_pipeline.environment.reference_replay import reference_turns, timed_out
 from data_pipeline.errors import InputError
 from data_pipeline.words import Task
 
 NO_CALL = ""
+RETRIES = 16
+"""Of a call that timed out, in a row."""
 
 
 class Demonstration(NamedTuple):
@@ -23,17 +27,28 @@ class Demonstration(NamedTuple):
     tokens: Tokens
 
 
-def demonstrations(tasks: Iterable[Task], environment: Environment, chat: Chat) -> list[Demonstration]:
-    """One demonstration a task, in order. Raises InputError naming the task whose reference the environment does not
-    answer.
+def demonstrations(tasks: Iterable[Task], environment: Environment, chat: Chat, seed: int = 0) -> list[Demonstration]:
+    """One demonstration a task, in order.
+
+    Args:
+      seed: of the faults that the environment injects, if it does. A call that timed out is made again. That teaches more
+        than patience: else the number of calls made tells when to stop, and a policy learns to count instead of to read.
+
+    Raises:
+      InputError: naming the task whose reference the environment does not answer.
     """
-    return [demonstration(task, environment, chat) for task in tasks]
+    return [demonstration(task, environment, chat, seed) for task in tasks]
 
 
-def demonstration(task: Task, environment: Environment, chat: Chat) -> Demonstration:
+def demonstration(task: Task, environment: Environment, chat: Chat, seed: int = 0) -> Demonstration:
     """The task's reference as a policy would have played it."""
-    rollout = replay(task, environment)
-    for number, step in enumerate(rollout.steps):
+    rollout = replay(task, environment, rollout_seed(seed, task.id, 0), RETRIES)
+    answered = [turn for turn in rollout.turns if not timed_out(turn)]
+    if len(answered) < len(reference_turns(task)):
+        raise InputError(
+            f"task {task.id}: a reference step timed out {RETRIES + 1} times; such a task cannot be demonstrated"
+        )
+    for number, step in enumerate(step for turn in answered for step in turn.steps):
         if step.result is None or not step.result.ok:
             kind = "no result" if step.result is None else step.result.kind.value
             raise InputError(

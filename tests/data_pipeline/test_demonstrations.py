@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from data_pipeline.backends import PythonBackend
+from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.chat import Chat
 from data_pipeline.demonstrations import NO_CALL, balanced, demonstrations
 from data_pipeline.environment import Environment
@@ -39,6 +40,35 @@ def test_a_reference_that_fails_is_named() -> None:
     broken = TASKS[-1]._replace(reference=(step._replace(arguments=dict.fromkeys(step.arguments, "A0N0")),))
     with pytest.raises(InputError, match=rf"task {broken.id}: reference step 0 ends in error"):
         demonstrations([broken], ENVIRONMENT, CHAT)
+
+
+def test_a_call_that_timed_out_is_made_again() -> None:
+    faulty = Environment(WORLD.tools, FaultyBackend(ENVIRONMENT.backend, Faults(timeout=0.3)))
+    shown = demonstrations(TASKS, faulty, CHAT, seed=1)
+    more = 0
+    for task, made in zip(TASKS, shown, strict=True):
+        sampled = CHAT.tokenizer.decode(made.tokens.ids[made.tokens.sampled])
+        attempts, parses = parse_message(sampled)
+        assert parses
+        timeouts = CHAT.tokenizer.decode(made.tokens.ids).count("did not answer in time")
+        assert "timeout" not in sampled
+        assert len(attempts) == task.calls + timeouts
+        once = [call for place, call in enumerate(attempts) if place == 0 or call != attempts[place - 1]]
+        assert once == [ToolCall(step.name, step.arguments) for step in task.reference]
+        more += timeouts
+    calls = sum(task.calls for task in TASKS)
+    assert 0.25 < more / (calls + more) < 0.35
+    again = demonstrations(TASKS, faulty, CHAT, seed=1)
+    assert [one.tokens.ids.tobytes() for one in again] == [one.tokens.ids.tobytes() for one in shown]
+    assert [one.tokens.ids.tobytes() for one in demonstrations(TASKS, faulty, CHAT, seed=2)] != [
+        one.tokens.ids.tobytes() for one in shown
+    ]
+
+
+def test_a_tool_that_never_answers_cannot_be_demonstrated() -> None:
+    silent = Environment(WORLD.tools, FaultyBackend(ENVIRONMENT.backend, Faults(timeout=1.0)))
+    with pytest.raises(InputError, match=rf"task {TASKS[-1].id}: a reference step timed out 17 times"):
+        demonstrations([TASKS[-1]], silent, CHAT)
 
 
 def test_balanced_shows_every_tool_about_equally() -> None:
