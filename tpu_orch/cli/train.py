@@ -11,9 +11,11 @@ from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig
 from tpu_orch.evaluation.stages import STAGES
+from tpu_orch.pod.cluster import join_cluster
+from tpu_orch.pod.fetch import local_arguments
 from tpu_orch.presets import PRESETS, find_preset
 from tpu_orch.runs.folder import REPORT, SUMMARY
-from tpu_orch.trainer.platform import prepare_platform
+from tpu_orch.trainer.platform import cache_folder, prepare_platform
 
 
 def usage(word: str) -> str:
@@ -51,10 +53,11 @@ def run_argv(argv: Sequence[str]) -> int:
 
 
 def launch(word: str, argv: Sequence[str], change: Callable[[RunConfig], RunConfig]) -> int:
-    """Parses, runs, and prints what came of it."""
-    config = parse(word, argv)
+    """Fetches inputs that lie elsewhere, joins the other processes, runs, and prints what came of it."""
+    config = parse(word, local_arguments(argv, cache_folder()))
     if config is None:
         return 0 if argv else 2
+    join_cluster()
     prepare_platform()
     from tpu_orch.trainer.run import train
 

@@ -1,5 +1,8 @@
 """The few things that processes of one run tell each other; with a single process each is free."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import jax
 import numpy as np
 
@@ -17,6 +20,16 @@ def barrier(name: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(name)
+
+
+@contextmanager
+def first_before_others(name: str) -> Iterator[None]:
+    """The first process goes through the block alone, then the others: what it makes in a shared folder they find made."""
+    if not first_process():
+        barrier(name)
+    yield
+    if first_process():
+        barrier(name)
 
 
 def from_first(value: int | None) -> int | None:

@@ -29,7 +29,8 @@ class StopFlag:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGTERM, self._before)  # type: ignore[arg-type]
+        # None: a handler that was not set from Python, which cannot be put back.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if self._before is None else self._before)  # type: ignore[arg-type]
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         self._requested = True

@@ -1,19 +1,42 @@
-"""Settings of JAX that a command makes before the first array."""
+"""Settings of JAX that a command makes before the first array, and where things are kept between runs."""
 
 import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import jax
 
+CACHE = "TPU_ORCH_CACHE"
+"""Variable: this host's folder of things that can be made or fetched again."""
+PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
+"""Variable: where compiled programs are kept; may be a bucket that all hosts share."""
+COMPILERS = ("jax", "jaxlib", "libtpu", "jax-cuda13-plugin")
+
 
 def prepare_platform() -> None:
-    """Float32 products in full precision, and compiled programs kept between runs.
+    """Float32 products in full precision, and compiled programs kept between runs, apart for each version of the compilers.
 
-    The cache lies where JAX_COMPILATION_CACHE_DIR says, else under the user's cache folder; programs that took less than half
-    a second are not kept.
+    They lie under JAX_COMPILATION_CACHE_DIR, else in the cache folder; those that took less than half a second are not kept.
     """
     jax.config.update("jax_default_matmul_precision", "highest")
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(base / "tpu-orch" / "xla"))
+    kept = os.environ.get(PROGRAMS) or str(cache_folder() / "xla")
+    jax.config.update("jax_compilation_cache_dir", f"{kept.rstrip('/')}/{compiler_versions()}")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def cache_folder() -> Path:
+    """Where TPU_ORCH_CACHE says, else under the user's cache folder."""
+    if os.environ.get(CACHE):
+        return Path(os.environ[CACHE])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tpu-orch"
+
+
+def compiler_versions() -> str:
+    """What compiled programs depend on, as the name of a folder."""
+    found = []
+    for name in COMPILERS:
+        try:
+            found.append(f"{name}-{version(name)}")
+        except PackageNotFoundError:
+            continue
+    return "_".join(found)

@@ -19,6 +19,7 @@ from tpu_orch.checkpoints import Checkpoints
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.evaluation.evaluate import evaluate
 from tpu_orch.evaluation.passing import try_out
+from tpu_orch.pod.agreement import code_version, library_versions, require_agreement
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.display import Display
 from tpu_orch.reports.figure import save_figure
@@ -27,7 +28,7 @@ from tpu_orch.reports.page import write_report
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.folder import CHECKPOINTS, METRICS, REPORT, ROLLOUTS, SUMMARY, open_run
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
-from tpu_orch.runs.processes import first_process
+from tpu_orch.runs.processes import first_before_others, first_process
 from tpu_orch.runs.stop import StopFlag
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.cheats import warn_of_cheats
@@ -58,8 +59,11 @@ def train(config: RunConfig) -> JsonObject | None:
       WorkFailed: the loss is not finite, or a checkpoint could not be written.
     """
     watch = Watch()
+    require_agreement({"configuration": to_json(config), "code": code_version(), **library_versions()})
     with StopFlag() as stop, _opened(config) as folder:
-        material = find_preset(config.preset).prepare(config, folder)
+        with first_before_others("material"):
+            material = find_preset(config.preset).prepare(config, folder)
+        require_agreement(dict(material.identity))
         mesh = run_mesh(config)
 
         def on_visit() -> None:
