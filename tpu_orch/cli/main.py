@@ -39,6 +39,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("synth", "report"): ("tpu_orch.cli.synth_report", "how tasks spread over the axes of difficulty, with a chart"),
     ("tasks", "check"): ("tpu_orch.cli.tasks_check", "can tasks be executed, and solved from what a policy sees?"),
     ("bench", "score"): ("tpu_orch.cli.bench_score", "rollouts a second of every reward"),
+    ("bench", "scale"): ("tpu_orch.cli.bench_scale", "scoring very many rollouts, killed and gone on with once"),
     ("bench", "step"): ("tpu_orch.cli.bench_step", "seconds of a GRPO step by phase, and what a shared prompt saves"),
     ("bench", "kill"): (
         "tpu_orch.cli.bench_kill",

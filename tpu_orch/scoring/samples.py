@@ -41,8 +41,8 @@ class Sample(NamedTuple):
     """Known scores of some rewards, one a rollout."""
 
 
-def golden_samples(data: Path, folder: Path, count: int) -> list[Sample]:
-    """The goldens under `data`, each file gone through until there are `count` rollouts.
+def golden_samples(data: Path, folder: Path, count: int | None) -> list[Sample]:
+    """The goldens under `data`, each file gone through until there are `count` rollouts; None: once.
 
     Args:
       data: holds `goldens/`, `data/booking/` and `data/depthbench/`.
@@ -68,13 +68,13 @@ def _golden(
     store: Path | None,
     rewards: tuple[str, ...],
     out: Path,
-    count: int,
+    count: int | None,
     backend: Backend | None,
 ) -> Sample:
     rows = [fields.values for fields in iter_rows(goldens)]
     expected = {reward: [row["expected"][COLUMNS[reward]] for row in rows] for reward in rewards if reward in COLUMNS}
     bare = [{key: value for key, value in row.items() if key not in ("expected", "parts", "kind")} for row in rows]
-    _write_repeated(out, bare, count)
+    _write_repeated(out, bare, len(bare) if count is None else count)
     spec = Spec(str(suite / "tools.json"), str(suite / "tasks.jsonl"), None if store is None else str(store), rewards)
     return Sample(spec, out, backend, expected)
 
