@@ -19,7 +19,7 @@ def record_world(
 ) -> Stats:
     """Writes a store with every call that takes one entity, and every call that the tasks' references make.
 
-    pairs: calls recorded of each tool that takes two entities, drawn at random; all of them would be too many.
+    pairs: calls recorded of each tool that takes two entities or more, drawn at random; all of them would be too many.
     variants: calls with options other than their defaults, recorded of each tool that has options.
     """
     records: list[Recorded] = []
@@ -52,7 +52,7 @@ def _calls(world: World, tasks: Iterable[Task], pairs: int) -> Iterator[ToolCall
 
 
 def _drawn(world: World, relation: Relation, pairs: int) -> Iterator[ToolCall]:
-    """Calls of a tool of two entities, of every region in proportion to its size."""
+    """Calls of a tool of two entities or more, of every region in proportion to its size."""
     rng = random.Random(f"{world.seed}/pairs/{relation.name}")
     for entities in _entities(world, relation, pairs, rng):
         yield ToolCall(relation.name, arguments_of(relation, entities))

@@ -23,7 +23,7 @@ Choice: TypeAlias = tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Relation:
-    """A tool that maps one or two entities to an entity or a number, the same for the same arguments."""
+    """A tool that maps up to three entities to an entity or a number, the same for the same arguments."""
 
     name: str
     takes: Mapping[str, str]
@@ -46,7 +46,7 @@ class Relation:
     """One in so many entities is answered with an error of the tool's own; 0: none."""
     effects: Literal["read", "write"] = "read"
     asked: bool = True
-    """False for a distractor: the tool works, but no task needs it."""
+    """False: the tool works, but none of the world's own tasks needs it (a distractor there)."""
 
     @property
     def pages(self) -> bool:

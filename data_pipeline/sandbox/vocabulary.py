@@ -16,13 +16,21 @@ from data_pipeline.words import ToolCall
 TASKS_PER_DEPTH = 400
 
 
+REFUSALS = (
+    '{"error":"timeout","message":"the tool did not answer in time"}',
+    '{"error":"miss","message":"no response of ',
+    ' is recorded for these arguments"}',
+)
+"""What a policy of this world meets beside results, as few pieces. (No rule: were the texts to change, they would be longer.)"""
+
+
 def train_sandbox_tokenizer(world: World, vocab_size: int = 1536, seed: int = 0) -> SentencePieceTokenizer:
     """Trains on queries, calls and results of training tasks; the same world, size and seed give the same bytes."""
     # What stands before a value is one piece with the words that decide what the value is: fewer tokens, and the
     # policy finds a value by its neighbour.
     mentions = [f"{before} {kind} " for kind in world.kinds for before in ("", " is", " and")]
     keys = [f'{key}": {quote}' for key in result_keys(world) for quote in ("", '"')]
-    pieces = (*ID_PIECES, *mentions, *keys)
+    pieces = (*ID_PIECES, *mentions, *keys, *REFUSALS)
     return train_chat_tokenizer(training_texts(world, seed), world.tools, vocab_size=vocab_size, pieces=pieces)
 
 

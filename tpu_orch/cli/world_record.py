@@ -22,9 +22,9 @@ class Args:
     """Writes OUT/tools.json, OUT/world.store and OUT/tasks.jsonl: the built-in world's tools, their recorded answers and
     its own tasks.
 
-    `wide` has 115 tools in five domains, with options, nested arguments, lists in pages, refusals, writes, and shortcuts
-    beside longer routes; `trade` the 29 plain tools that `train sandbox` uses. The same seed gives the same world. For
-    example: tpu-orch world record --out world
+    `wide` has 121 tools in five domains, with options, nested arguments, lists in pages, refusals, writes, shortcuts
+    beside longer routes, and tools of three entities; `trade` the 29 plain tools that `train sandbox` uses. The same
+    seed gives the same world. For example: tpu-orch world record --out world
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
@@ -37,7 +37,7 @@ class Args:
     """Entities of each kind; left out: as many as the ids suffice for, 1000 at most."""
 
     pairs: int = 2000
-    """Calls to record of each tool that takes two entities."""
+    """Calls to record of each tool that takes two entities or more."""
 
     variants: int = 1500
     """Calls to record of each tool that has options, with values other than the defaults."""

@@ -6,6 +6,7 @@ not of the last result.
 
 from data_pipeline.sandbox.catalogue.bank import BANK
 from data_pipeline.sandbox.catalogue.books import BOOKS
+from data_pipeline.sandbox.catalogue.groups import GROUPS
 from data_pipeline.sandbox.catalogue.links import LINKS
 from data_pipeline.sandbox.catalogue.shortcuts import SHORTCUTS
 from data_pipeline.sandbox.catalogue.stage import STAGE
@@ -16,12 +17,12 @@ from data_pipeline.sandbox.relations import Relation
 RELATIONS: tuple[Relation, ...] = TRADE
 """The tools of the `sandbox` preset: plain arguments, one value a result."""
 
-WIDE_RELATIONS: tuple[Relation, ...] = (*TRADE, *TRAVEL, *BOOKS, *STAGE, *BANK, *LINKS, *SHORTCUTS)
+WIDE_RELATIONS: tuple[Relation, ...] = (*TRADE, *TRAVEL, *BOOKS, *STAGE, *BANK, *LINKS, *SHORTCUTS, *GROUPS)
 """Every domain, with what real catalogues have: options, nested objects, pages, refusals, writes, shortcuts and
 distractors.
 """
 
-# five domains, what leads from one to another, and what shortens a way inside one
+# five domains, what leads from one to another, what shortens a way inside one, and what takes three of its entities
 DOMAINS: dict[str, tuple[Relation, ...]] = {
     "trade": TRADE,
     "travel": TRAVEL,
@@ -30,4 +31,5 @@ DOMAINS: dict[str, tuple[Relation, ...]] = {
     "bank": BANK,
     "links": LINKS,
     "shortcuts": SHORTCUTS,
+    "groups": GROUPS,
 }
