@@ -15,6 +15,7 @@ from data_pipeline.chat import chat_texts, train_chat_tokenizer
 from data_pipeline.errors import InputError
 from data_pipeline.formats import iter_responses, read_tasks, read_tools
 from data_pipeline.sandbox import make_world, train_sandbox_tokenizer
+from data_pipeline.store import open_any
 from data_pipeline.tokenizers import Tokenizer
 
 
@@ -39,6 +40,9 @@ class Args:
     responses: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RESPONSES.jsonl ...")] = ()
     """Recorded responses to learn from; of long ones the beginning."""
 
+    store: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None
+    """A store of recorded responses to learn from too."""
+
     vocab_size: int = 1536
     """Pieces at most; fewer where the texts hold no more."""
 
@@ -55,13 +59,16 @@ def run(args: Args) -> int:
 
 def _train(args: Args) -> Tokenizer:
     if args.tools is None:
-        if args.tasks or args.responses:
-            raise InputError("--tasks and --responses need --tools, the catalogue that they belong to")
+        if args.tasks or args.responses or args.store is not None:
+            raise InputError("--tasks, --responses and --store need --tools, the catalogue that they belong to")
         print("learning from the built-in world", file=sys.stderr)
         return train_sandbox_tokenizer(make_world(args.seed), args.vocab_size, args.seed)
-    if not args.tasks and not args.responses:
-        raise InputError("nothing to learn from: give --tasks, --responses or both beside --tools")
+    if not args.tasks and not args.responses and args.store is None:
+        raise InputError("nothing to learn from: give --tasks, --responses or --store beside --tools")
+    tools = read_tools(args.tools)
+    stored = () if args.store is None else open_any(args.store, tools).records()
     texts: Iterable[str] = chat_texts(
-        chain.from_iterable(map(read_tasks, args.tasks)), chain.from_iterable(map(iter_responses, args.responses))
+        chain.from_iterable(map(read_tasks, args.tasks)),
+        chain(chain.from_iterable(map(iter_responses, args.responses)), stored),
     )
-    return train_chat_tokenizer(texts, read_tools(args.tools), vocab_size=args.vocab_size)
+    return train_chat_tokenizer(texts, tools, vocab_size=args.vocab_size)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.formats import write_tasks, write_tools
-from data_pipeline.sandbox import make_world, sandbox_tasks, train_sandbox_tokenizer
+from data_pipeline.formats import write_responses, write_tasks, write_tools
+from data_pipeline.sandbox import make_world, record_world, sandbox_tasks, train_sandbox_tokenizer
+from data_pipeline.store import Store
 from data_pipeline.tokenizers import load_tokenizer
 from tpu_orch.cli.main import main
 
@@ -31,10 +32,26 @@ def test_a_catalogue_of_ones_own(tmp_path: Path) -> None:
         assert len(tokenizer.encode(name)) == 1
 
 
+def test_a_store_teaches_what_its_responses_do(tmp_path: Path) -> None:
+    world = make_world(1, entities=20)
+    write_tools(tmp_path / "tools.json", world.tools)
+    write_tasks(tmp_path / "tasks.jsonl", sandbox_tasks(world, "train", (1, 2), 100))
+    record_world(world, tmp_path / "world.store")
+    write_responses(tmp_path / "responses.jsonl", Store.open(tmp_path / "world.store").records())
+    for source in ("world.store", "responses.jsonl"):
+        option = "--store" if source.endswith("store") else "--responses"
+        argv = ["tokenizer", "train", "--tools", str(tmp_path / "tools.json"), "--tasks", str(tmp_path / "tasks.jsonl")]
+        argv += [option, str(tmp_path / source)]
+        assert main([*argv, "--vocab-size", "900", "--out", str(tmp_path / f"{source}.model")]) == 0
+    made = [(tmp_path / f"{source}.model").read_bytes() for source in ("world.store", "responses.jsonl")]
+    assert made[0] == made[1]
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
         (["--tasks", "tasks.jsonl"], "need --tools"),
+        (["--store", "any.store"], "need --tools"),
         (["--tools", "tools.json"], "nothing to learn from"),
         (["--vocab-size", "300"], "no room"),
         (["--tools", "absent.json", "--tasks", "absent.jsonl"], "absent"),
