@@ -32,10 +32,13 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# lock: resolve pyproject.toml anew into requirements.lock (needs uv)
+# lock: resolve pyproject.toml anew into requirements.lock, and those of TPU and CUDA with the same versions (needs uv)
 lock:
 	uv pip compile pyproject.toml --extra test --extra fast --extra hf --extra mcp --extra data --extra beam --universal --fork-strategy fewest \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+	for kind in tpu cuda; do sed -n 's/^\([A-Za-z0-9._-]*==[^ ]*\) .*/\1/p' requirements.lock | \
+	  uv pip compile pyproject.toml --extra $$kind --extra fast --extra hf --constraint - --universal --fork-strategy fewest \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate -o tpu_scripts/requirements.$$kind.lock; done
 
 clean:
 	rm -rf .venv build dist *.egg-info

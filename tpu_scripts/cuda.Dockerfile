@@ -1,0 +1,13 @@
+# tpu-orch for NVIDIA GPUs (CUDA 13 comes with the wheels, the driver from the host), from the pinned versions: docker build --file tpu_scripts/cuda.Dockerfile --tag IMAGE .
+FROM python:3.11-slim
+WORKDIR /opt/tpu-orch
+COPY tpu_scripts/requirements.cuda.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.cuda.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY data_pipeline data_pipeline
+COPY rewards rewards
+COPY models models
+COPY tpu_orch tpu_orch
+RUN pip install --no-cache-dir --no-deps . && tpu-orch --help > /dev/null
+WORKDIR /work
+CMD ["tpu-orch", "doctor"]
