@@ -24,6 +24,8 @@ SMALL = (
     *("--eval.per-depth", "1", "--checkpoint.every", "1"),
     *("--model.layers", "1", "--model.d-model", "32", "--model.heads", "2", "--model.kv-heads", "1"),
     *("--model.head-dim", "16", "--model.d-ff", "64"),
+    *("--engine.rows", "16", "--engine.max-new-tokens", "64", "--samples.every", "2"),
+    *("--world.shown-per-depth", "40", "--world.trained-per-depth", "20"),
 )
 
 
