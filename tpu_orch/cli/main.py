@@ -66,6 +66,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
         "one HTML page of a run, or of several side by side; --watch serves it meanwhile",
     ),
     ("doctor",): ("tpu_orch.cli.doctor", "is this machine all right?"),
+    ("plan",): ("tpu_orch.cli.plan", "will it fit on a slice, how fast, what does it cost: compiled without having one"),
     ("eval",): ("tpu_orch.cli.eval", "accuracy of a trained policy on tasks"),
 }
 

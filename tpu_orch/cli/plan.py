@@ -1,0 +1,158 @@
+"""`tpu-orch plan`: will it fit, how fast, what does it cost, before a slice is rented."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from data_pipeline.errors import InputError
+from data_pipeline.formats.rows import write_document
+from data_pipeline.jsontext import spaced_json
+from tpu_orch.config import RunConfig
+from tpu_orch.planning.workload import WorkloadOptions
+from tpu_orch.presets import find_preset
+
+if TYPE_CHECKING:
+    from tpu_orch.planning.search import Found
+
+
+@dataclass(frozen=True)
+class Args:
+    """Compiles the real programs of a run (update, reshard, prefill, decode) for a TPU slice that you do not have, and tells
+    whether they fit, by how much, and about how long a step takes. For GPUs the same by formula.
+
+    Sizes come from a preset; --model puts a released model in its place. Times are estimates: programs at half of the chip's
+    peak (0.7 of memory and links), rollouts simulated with the lengths under --workload. Exits 1 if it does not fit.
+
+    For example: tpu-orch plan --model qwen3-8b --topology v5p:4x4x4 --mesh fsdp=16,model=4
+    """
+
+    topology: Annotated[str, tyro.conf.arg(metavar="SLICE")]
+    """v5e:4x4, v5p:4x4x4, a slice name such as v5p-64 or v6e-16 (v4, v5e, v5p, v6e, tpu7x), or GPUs: h100:8, a100:8."""
+
+    model: str | None = None
+    """A released model, such as qwen3-8b or llama-3.1-8b; left out: the preset's own."""
+
+    mesh: Annotated[str, tyro.conf.arg(metavar="AXES")] = "fsdp=-1"
+    """Devices along data, fsdp, model and sequence, as fsdp=16,model=4; -1: those that are left."""
+
+    preset: str = "qwen3-8b-tier"
+    """Where all other sizes come from."""
+
+    micro_tokens: int | None = None
+    """Tokens of a micro-batch of the update, instead of the preset's."""
+    rows: int | None = None
+    """Rollouts that are drawn at one time, instead of the preset's."""
+    capacity: int | None = None
+    """Tokens of a rollout, instead of the preset's."""
+    prompts: int | None = None
+    """Tasks of a step, instead of the preset's."""
+    group: int | None = None
+    """Rollouts of a task, instead of the preset's."""
+    lora: int = 0
+    """Rank of adapters; 0: all weights are trained."""
+    optimizer_on_host: bool | None = None
+    """Keep moments in the host's memory, instead of as the preset does."""
+
+    search: bool = False
+    """Rank all meshes and four sizes of micro-batch by formula, then compile the best three."""
+    formula: bool = False
+    """Formulas alone, nothing compiled."""
+    price: float = 0.0
+    """Of a chip-hour, in any currency."""
+    workload: WorkloadOptions = field(default_factory=WorkloadOptions)
+    json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Where everything is written as one object (--search: a list, best first)."""
+
+
+def run(args: Args) -> int:
+    from tpu_orch.planning.slices import parse_slice
+
+    where = parse_slice(args.topology)
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")  # nothing runs on an accelerator, also where there is one
+    from tpu_orch.planning.abstract_devices import INSTALL, has_libtpu
+    from tpu_orch.planning.estimate import Assumptions
+    from tpu_orch.planning.plan import make_plan
+    from tpu_orch.planning.search import best, search
+    from tpu_orch.planning.setting import make_setting
+    from tpu_orch.planning.show import plan_json, print_plan
+
+    compiles = not (args.formula or where.is_gpu)
+    if compiles and not has_libtpu():
+        raise InputError(f"{INSTALL}; --formula plans without it")
+    setting = make_setting(configured(args), args.model, args.lora)
+    assume, console = Assumptions(), Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    wanted = [(setting, parse_mesh(args.mesh))]
+    if args.search:
+        found = search(setting, where, args.workload, assume)
+        if not found:
+            raise InputError(f"no mesh over {where.devices} devices divides the model")
+        console.print(ranking(found[:12], where.name))
+        wanted = [(one, plan.mesh) for one, plan in best(found, 3)]
+    plans = []
+    for one, mesh in wanted:
+        plan = make_plan(
+            one,
+            where,
+            mesh,
+            compiles=compiles,
+            workload=args.workload,
+            assume=assume,
+            tell=lambda line: print(line, file=sys.stderr),
+        )
+        plans.append(plan)
+        print_plan(plan, args.price, console)
+    if args.json is not None:
+        made = [plan_json(plan, args.price) for plan in plans]
+        write_document(args.json, spaced_json(made if args.search else made[0]).encode() + b"\n")
+    return 0 if any(plan.fits for plan in plans) else 1
+
+
+def configured(args: Args) -> RunConfig:
+    """The preset's configuration with what the options change."""
+    run = find_preset(args.preset).config()
+
+    def changes(**given: Any) -> dict[str, Any]:
+        return {name: value for name, value in given.items() if value is not None}
+
+    engine = dataclasses.replace(run.engine, **changes(rows=args.rows, capacity=args.capacity))
+    trainer = dataclasses.replace(run.trainer, **changes(prompts=args.prompts, group=args.group))
+    asked = changes(micro_tokens=args.micro_tokens, optimizer_on_host=args.optimizer_on_host)
+    return dataclasses.replace(run, engine=engine, trainer=trainer, **asked)
+
+
+def parse_mesh(text: str) -> dict[str, int]:
+    """fsdp=16,model=4 -> sizes. Raises InputError."""
+    from models.sharding import MESH_AXES
+
+    sizes: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        axis, _, size = part.partition("=")
+        if axis not in MESH_AXES or not size.lstrip("-").isdigit() or int(size) in (0,) or int(size) < -1:
+            raise InputError(f"--mesh {text!r:.60}: give axes as fsdp=16,model=4; they are {', '.join(MESH_AXES)}")
+        sizes[axis] = int(size)
+    return sizes
+
+
+def ranking(found: Sequence["Found"], name: str) -> Table:
+    """The best by formula."""
+    table = Table("data", "fsdp", "model", "micro-batch", "peak GiB", "of", "step s", title=f"{name} by formula")
+    for setting, plan in found:
+        shape = setting.micro_batch(plan.mesh)
+        axes = [str(plan.mesh[axis]) for axis in ("data", "fsdp", "model")]
+        table.add_row(
+            *axes,
+            f"{shape.rows} x {shape.tokens}",
+            f"{plan.peak.peak / 2**30:.2f}",
+            f"{plan.memory / 2**30:.2f}",
+            f"{plan.step.seconds['total']:.3g}",
+        )
+    return table

@@ -1,0 +1,183 @@
+"""The programs of a run, ready to be compiled: the train step, the reshard, prefill and decode, on shapes without memory.
+
+They are the trainer's and the engine's own jitted functions; nothing here computes anything of its own.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from models import cache, decoder, table
+from models.sharding import ROLLOUT_RULES, batch_sharding, make_reshard, param_shardings
+from tpu_orch.engine.episodes import EngineOptions
+from tpu_orch.engine.policy import Policy, decoder_policy
+from tpu_orch.engine.programs import Programs
+from tpu_orch.engine.sampling import Draw
+from tpu_orch.engine.slots import Rows, Slots, Stops
+from tpu_orch.planning.setting import Setting
+from tpu_orch.training.adapters import adapter_learner, adapter_shardings
+from tpu_orch.training.batch import MicroBatch
+from tpu_orch.training.learner import decoder_learner
+from tpu_orch.training.offload import optimizer_on_host
+from tpu_orch.training.optimizer import OptimizerConfig, make_optimizer
+from tpu_orch.training.state import TrainState, abstract_state, state_shardings, with_shardings
+from tpu_orch.training.update import Sums, Totals, make_update
+
+STOP_STATES = 64  # rows of the table of stops: a few markers of a dozen bytes
+
+
+class Program(NamedTuple):
+    """A jitted function and its abstract arguments."""
+
+    name: str
+    trace: Callable[[], Any]
+    """-> `jax.stages.Traced`; call it under `jax.set_mesh`"""
+    kinds: dict[str, Any]
+    """what its arguments are: name -> tree of abstract arrays"""
+
+
+class Abstract(NamedTuple):
+    """What lies on the devices during a run, without memory."""
+
+    state: TrainState
+    frozen: Any
+    """base weights under adapters, or None"""
+    sums: Sums
+    batch: MicroBatch
+    rollout_weights: Any
+    slots: Slots
+
+
+def as_jitted(program: Any) -> Any:
+    """A program whose type says only that it can be called, as what it is: it can be traced, too."""
+    return program
+
+
+def placed(tree: Any, shardings: Any) -> Any:
+    """Abstract arrays that say where they lie; one sharding may stand for all."""
+    if isinstance(shardings, jax.sharding.Sharding):
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=shardings), tree)
+    return jax.tree.map(lambda leaf, s: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=s), tree, shardings)
+
+
+def micro_batch(setting: Setting, mesh: Any) -> MicroBatch:
+    """The largest micro-batch of an update."""
+    shape, rows = setting.micro_batch(dict(mesh.shape)), batch_sharding(mesh)
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+    def array(dtype: Any) -> Any:
+        return jax.ShapeDtypeStruct((shape.rows, shape.tokens), dtype, sharding=rows)
+
+    scored: Any = jax.ShapeDtypeStruct((shape.shards, shape.scored), jnp.int32, sharding=rows) if shape.scored else None
+    temperature: Any = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
+    return MicroBatch._make([*[array(jnp.int32)] * 5, *[array(jnp.float32)] * 6, temperature, scored])
+
+
+def accelerator_policy(setting: Setting, mesh: Any) -> Policy:
+    """The policy as the engine has it on accelerators: one lane of all rows, also on a single device."""
+    model = setting.model
+    if mesh.size > 1:
+        return decoder_policy(model, mesh)
+    return Policy(model.vocab_size, partial(cache.init_cache, model), partial(decoder.extend, model), row_axis=1)
+
+
+def training_programs(setting: Setting, mesh: Any) -> tuple[list[Program], Abstract]:
+    """`accumulate` and `apply` of an update, and what the run holds for it."""
+    from tpu_orch.trainer.policies import objective_of
+
+    run, model = setting.run, setting.model
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    base = placed(table.abstract(model), param_shardings(model, mesh))
+    if setting.lora is None:
+        learner, shardings, frozen = decoder_learner(model), param_shardings(model, mesh), None
+    else:
+        learner, frozen = adapter_learner(model, setting.lora, base), base
+        shardings = adapter_shardings(model, setting.lora, mesh)
+    optimizer = make_optimizer(OptimizerConfig(name=run.trainer.optimizer), max(run.trainer.steps, 1))
+    abstract = abstract_state(learner.init, optimizer.transform)
+    lies = state_shardings(abstract, optimizer.transform, shardings, everywhere)
+    if run.optimizer_on_host:
+        lies = optimizer_on_host(abstract, lies)
+    state = with_shardings(abstract, lies)
+    update = make_update(
+        learner,
+        optimizer,
+        objective_of(run.trainer, run.engine.max_new_tokens),
+        shardings=lies,
+        batch_sharding=batch_sharding(mesh),
+        chunk=run.logits_chunk or None,
+    )
+    gradients = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.float32, sharding=leaf.sharding), state.params
+    )
+    scalar: Any = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
+    sums = Sums(gradients, Totals(*[scalar] * len(Totals._fields)))
+    batch = micro_batch(setting, mesh)
+    accumulate, apply = as_jitted(update.accumulate), as_jitted(update.apply)
+    bound = isinstance(accumulate, partial)  # to the frozen base
+    accumulate = partial(accumulate.func.trace, frozen=frozen) if bound else accumulate.trace
+    weights = {"weights": state.params} | ({"frozen weights": frozen} if frozen is not None else {})
+    programs = [
+        Program(
+            "update",
+            partial(accumulate, state.params, sums, batch),
+            {**weights, "gradients": gradients, "batch": batch},
+        ),
+        Program(
+            "apply",
+            partial(apply.trace, state, sums),
+            {"weights": state.params, "optimiser": state.opt_state, "gradients": gradients},
+        ),
+    ]
+    return programs, Abstract(state, frozen, sums, batch, None, Slots(None, None))
+
+
+def rollout_programs(setting: Setting, mesh: Any, held: Abstract) -> tuple[list[Program], Abstract]:
+    """The reshard into weights for sampling, prefill of one chunk, and decode of one visit."""
+    model, options = setting.model, setting.run.engine
+    rows = setting.engine_rows(dict(mesh.shape))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    trained = held.state.params if held.frozen is None else held.frozen
+    reshard = make_reshard(model, mesh, model.dtype)
+    weights = placed(jax.eval_shape(reshard, trained), param_shardings(model, mesh, ROLLOUT_RULES))
+    policy = accelerator_policy(setting, mesh)
+    programs = Programs(policy, options, rows)
+    empty = jax.eval_shape(lambda: policy.init_cache(rows, options.capacity))
+    logits = jax.ShapeDtypeStruct((rows, model.vocab_size), jnp.float32)
+    if policy.layout is None:
+        slots = placed(Slots(empty, logits), everywhere)
+    else:
+        slots = Slots(placed(empty, policy.layout.cache), placed(logits, policy.layout.rows))
+    held = held._replace(rollout_weights=weights, slots=slots)
+    sampling = {"rollout weights": weights, "cache": slots.cache, "logits": slots.logits}
+    visit = decode_arguments(rows, model.vocab_size, everywhere)
+    chunk = feed_arguments(rows, options, everywhere)
+    return [
+        Program(
+            "reshard", partial(as_jitted(reshard).trace, trained), {"weights": trained, "rollout weights": weights}
+        ),
+        Program("prefill", partial(programs._feed.trace, weights, slots, *chunk), sampling),
+        Program("decode", partial(programs._decode.trace, weights, slots, *visit), sampling),
+    ], held
+
+
+def feed_arguments(rows: int, options: EngineOptions, everywhere: jax.sharding.Sharding) -> tuple[Any, ...]:
+    """Lengths, ids and counts of one chunk."""
+    shapes = ((rows,), (rows, options.chunk), (rows,))
+    return tuple(jax.ShapeDtypeStruct(shape, jnp.int32, sharding=everywhere) for shape in shapes)
+
+
+def decode_arguments(rows: int, vocab: int, everywhere: jax.sharding.Sharding) -> tuple[Any, ...]:
+    """Rows, stops, how to draw, and how many may be left, of one visit."""
+
+    def array(dtype: Any, *shape: int) -> Any:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=everywhere)
+
+    ints = array(jnp.int32, rows)
+    said = Rows(ints, array(jnp.uint32, rows, 2), ints, ints, ints)
+    stops = Stops(array(jnp.int16, STOP_STATES, vocab), array(jnp.int32, STOP_STATES))
+    how = Draw(array(jnp.float32), array(jnp.int32), array(jnp.float32), array(jnp.float32))
+    return said, stops, how, array(jnp.int32)
