@@ -19,7 +19,7 @@ from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, 
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.rollouts import Ledger, Rollout, StopReason, Turn
 
-KINDS = tuple(kind.value for kind in ResultKind)
+_KINDS = {kind.value: kind for kind in ResultKind}
 STOPS = tuple(stop.value for stop in StopReason)
 
 
@@ -67,7 +67,7 @@ def rollout_from_row(row: RolloutRow, group_index: int = 0, *, spell: bool = Tru
         row.task_id,
         turns,
         fields.natural("group_index", group_index),
-        StopReason(fields.choice("stop", STOPS, StopReason.UNKNOWN.value)),
+        StopReason(fields.choice("stop", STOPS)) if fields.has("stop") else StopReason.UNKNOWN,
         fields.take("seed", int, None),
         _ledger(fields),
     )
@@ -84,51 +84,61 @@ def _message(fields: Fields, place: int) -> Fields:
 
 def _turns(fields: Fields, messages: list[Json], spell: bool) -> tuple[Turn, ...]:
     turns: list[Turn] = []
-    at = 0
-    while at < len(messages):
+    at, end = 0, len(messages)
+    while at < end:
         message = messages[at]
-        role = message.get("role") if type(message) is dict else None
-        if role not in ROLES:
-            _message(fields, at).choice("role", ROLES)
-        if role == "tool":
-            raise _message(fields, at).error(
-                "a tool message must follow an assistant message with a call for it", "role"
-            )
-        at += 1
-        if role != "assistant":
+        if type(message) is not dict or message.get("role") != "assistant":
+            _pass_over(fields, messages, at)
+            at += 1
             continue
         form = message.get("form", "hermes")
         if type(form) is not str or form not in FORMS:
-            _message(fields, at - 1).choice("form", tuple(FORMS))
-        text, attempts, ids, parses = _attempts(fields, messages, at - 1, spell, form)
-        first = at
-        while at < len(messages) and at - first < len(attempts) and _is_reply(messages[at]):
+            _message(fields, at).choice("form", tuple(FORMS))
+        text, attempts, ids, parses = _attempts(fields, messages, at, spell, form)
+        at += 1
+        if not attempts:
+            turns.append(Turn(text, (), parses, form))
+            continue
+        first, last = at, min(at + len(attempts), end)
+        while at < last and type(messages[at]) is dict and messages[at].get("role") == "tool":
             at += 1
-        turns.append(Turn(text, _paired(attempts, ids, fields, messages, range(first, at)), parses, form))
+        turns.append(Turn(text, _paired(attempts, ids, fields, messages, first, at), parses, form))
     return tuple(turns)
 
 
-def _is_reply(message: Json) -> bool:
-    return type(message) is dict and message.get("role") == "tool"
+def _pass_over(fields: Fields, messages: list[Json], place: int) -> None:
+    """A message that is not the assistant's, nor a reply: it need only be one."""
+    role = messages[place].get("role") if type(messages[place]) is dict else None
+    if role not in ROLES:
+        _message(fields, place).choice("role", ROLES)
+    if role == "tool":
+        raise _message(fields, place).error(
+            "a tool message must follow an assistant message with a call for it", "role"
+        )
 
 
 def _attempts(
     fields: Fields, messages: list[Json], place: int, spell: bool, form: Form
-) -> tuple[str, tuple[Attempt, ...], list[str | None], bool]:
-    """(text of the message, attempts, their ids, whether it parses). Calls stand in the text or under tool_calls."""
+) -> tuple[str, tuple[Attempt, ...], list[str | None] | None, bool]:
+    """(text of the message, attempts, their ids if there are any, whether it parses).
+
+    Calls stand in the text or under tool_calls.
+    """
     message = messages[place]
     text, listed = message.get("content"), message.get("tool_calls")
-    if text is not None and type(text) is not str:
-        text = _message(fields, place).take("content", str)
+    if text is None:
+        text = ""
+    elif type(text) is not str:
+        _message(fields, place).take("content", str)
     attempts, parses = parse_in_form(text, form) if text else ((), True)
-    if not listed:
-        if listed is not None and type(listed) is not list:
-            _message(fields, place).take("tool_calls", list)
-        return text or "", attempts, [None] * len(attempts), parses
+    if listed is None:
+        return text, attempts, None, parses
     if type(listed) is not list:
         _message(fields, place).take("tool_calls", list)
+    if not attempts and not spell and len(listed) == 1 and type(listed[0]) is dict and listed[0].get("id") is None:
+        call = _listed_call(listed[0])  # by far the most
+        return text, (call,), None, parses and type(call) is ToolCall
     calls: list[Attempt] = []
-    whole = True
     ids: list[str | None] = [None] * len(attempts)
     for item in listed:
         if type(item) is not dict:
@@ -138,13 +148,13 @@ def _attempts(
             ids = [one.take("id", str, None) for one in _message(fields, place).objects("tool_calls")]
         ids.append(call_id)
         call = _listed_call(item)
-        whole = whole and type(call) is ToolCall
+        parses = parses and type(call) is ToolCall
         calls.append(call)
-    if spell:
+    if spell and calls:
         render = FORMS[form].render
         spelled = [render(call) if isinstance(call, ToolCall) else call.text for call in calls]
         text = "\n".join([text, *spelled] if text else spelled)
-    return text or "", (*attempts, *calls), ids, parses and whole
+    return text, (*attempts, *calls), ids if any(ids) else None, parses
 
 
 def _listed_call(item: JsonObject) -> Attempt:
@@ -166,53 +176,52 @@ def _listed_call(item: JsonObject) -> Attempt:
 
 
 def _paired(
-    attempts: tuple[Attempt, ...], ids: list[str | None], fields: Fields, messages: list[Json], replies: range
+    attempts: tuple[Attempt, ...],
+    ids: list[str | None] | None,
+    fields: Fields,
+    messages: list[Json],
+    first: int,
+    end: int,
 ) -> tuple[Resolved, ...]:
-    """Each attempt with its reply: by id where both sides have one, the others in order."""
-    if len(attempts) == len(replies) == 1 and ids[0] is None:
-        return (_answered(attempts[0], fields, messages, replies[0]),)
-    named: dict[str | None, int] = {}
-    if any(ids):
-        by_id = {messages[at]["tool_call_id"]: at for at in replies if type(messages[at].get("tool_call_id")) is str}
-        named = {call_id: by_id[call_id] for call_id in ids if call_id is not None and call_id in by_id}
+    """Each attempt with its reply (messages first to end): by id where both sides have one, the others in order."""
+    if len(attempts) == end - first == 1 and ids is None:
+        return (_answered(attempts[0], fields, messages, first),)
+    replies = range(first, end)
+    if ids is None:
+        ids = [None] * len(attempts)
+    by_id = {messages[at]["tool_call_id"]: at for at in replies if type(messages[at].get("tool_call_id")) is str}
+    named = {call_id: by_id[call_id] for call_id in ids if call_id is not None and call_id in by_id}
     rest = iter([at for at in replies if at not in named.values()] if named else replies)
     steps = []
     for attempt, call_id in zip(attempts, ids, strict=True):
-        at = named.get(call_id)
+        at = named.get(call_id) if call_id is not None else None
         if at is None:
             at = next(rest, None)
-        if at is None:
-            steps.append(Resolved(attempt, None))
-            continue
-        steps.append(_answered(attempt, fields, messages, at))
+        steps.append(Resolved(attempt, None) if at is None else _answered(attempt, fields, messages, at))
     return tuple(steps)
 
 
 def _answered(attempt: Attempt, fields: Fields, messages: list[Json], place: int) -> Resolved:
-    """An attempt with the reply that stands at a place."""
-    arguments = messages[place].get("arguments")
-    if arguments is not None and type(arguments) is not dict:
-        arguments = _message(fields, place).take("arguments", dict)
-    return Resolved(attempt, _result(fields, messages, place), arguments)
-
-
-def _result(fields: Fields, messages: list[Json], place: int) -> ToolResult:
-    """A tool message's content, JSON where it is JSON.
+    """An attempt with the reply that stands at a place: JSON where its content is JSON.
 
     A foreign message does not say its kind: an object with `error` is an error.
     """
     reply = messages[place]
-    text, kind = reply.get("content"), reply.get("kind")
+    text, said, arguments = reply.get("content"), reply.get("kind"), reply.get("arguments")
+    if arguments is not None and type(arguments) is not dict:
+        arguments = _message(fields, place).take("arguments", dict)
     if type(text) is not str:
         text = _message(fields, place).take("content", str)
     try:
         content: Json = read_json(text)
     except JsonError:
         content = text
-    if kind is None:
-        fails = type(content) is dict and content.get("error") is not None
-        return ToolResult(_FAILED if fails else _FINE, content)
-    return ToolResult(ResultKind(kind if kind in KINDS else _message(fields, place).choice("kind", KINDS)), content)
+    if said is not None:
+        kind = _KINDS.get(said) if type(said) is str else None
+        kind = kind or ResultKind(_message(fields, place).choice("kind", tuple(_KINDS)))
+    else:
+        kind = _FAILED if type(content) is dict and content.get("error") is not None else _FINE
+    return Resolved(attempt, ToolResult(kind, content), arguments)
 
 
 def _ledger(fields: Fields) -> Ledger | None:

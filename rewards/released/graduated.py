@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 from data_pipeline.parsing.hermes import CLOSE, OPEN
 from data_pipeline.words import Json, JsonObject, Resolved, Rollout, Task, Tool, ToolCall
 from rewards.arrays import namespace, ordered_sum, padded
+from rewards.remembered import Remembered
 from rewards.verdicts import CallVerdict, Verdict, kind_of
 
 WEIGHTS = {"name": 0.0, "structure": 0.0, "value": 0.0, "semantic": 0.0, "atomic": 0.5, "orchestration": 0.5}
@@ -68,33 +69,53 @@ class Call(NamedTuple):
     arguments: JsonObject
 
 
+class Step(NamedTuple):
+    """The first step of a name."""
+
+    number: int
+    arguments: JsonObject
+    only_text: bool
+    """All its values are strings: equal arguments are then the very same."""
+
+
+def _first_steps(task: Task) -> dict[Json, Step]:
+    first: dict[Json, Step] = {}
+    for number, step in enumerate(task.reference):
+        only_text = all(type(value) is str for value in step.arguments.values())
+        first.setdefault(step.name, Step(number, step.arguments, only_text))
+    return first
+
+
+_FIRST = Remembered(_first_steps)
+
+
 def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
     """Compares every call with the first step of its name."""
-    first: dict[Json, int] = {}
-    for number, step in enumerate(task.reference):
-        first.setdefault(step.name, number)
+    first = _FIRST(task)
     row = Row([], [], [], [], [])
-    names: list[Json] = []
+    names: list[str | None] = []
     found: list[int | None] = []  # step of each attempt
     for attempt in rollout.steps:
         spelled = read_call(attempt)
         if spelled is None:
             found.append(None)
             continue
-        name, arguments = spelled if type(spelled) is Call else (None, {})
-        step_number = first.get(name) if type(name) is str else None
+        name = spelled.name if type(spelled) is Call and type(spelled.name) is str else None
         names.append(name)
-        found.append(step_number)
-        if step_number is None:
+        step = first.get(name)
+        if step is None:
+            found.append(None)
             row.named.append(False)
             row.structure.append(0.0)
             row.value.append(False)
             row.semantic.append(False)
             continue
-        reference = task.reference[step_number].arguments
+        found.append(step.number)
+        arguments, reference = spelled.arguments, step.arguments
+        equal = arguments == reference  # holds for 1 and 1.0 too, and for True
         row.named.append(True)
-        row.structure.append(structure_share(arguments, reference))
-        row.value.append(accepts(arguments, reference))
+        row.structure.append(1.0 if equal else structure_share(arguments, reference))
+        row.value.append((equal and step.only_text) or accepts(arguments, reference))
         row.semantic.append(attempt.result is not None and is_meaningful(attempt.result.content))
     row.matched.extend(match_steps(names, task))
     return Verdict(row, partial(_explain, rollout, row, found))
@@ -238,15 +259,19 @@ def is_meaningful(content: Json) -> bool:
     return content is not None
 
 
-def match_steps(names: Sequence[Json], task: Task) -> list[bool]:
-    """The steps that some call has the name of, after calls for the steps that they depend on."""
+def match_steps(names: Sequence[str | None], task: Task) -> list[bool]:
+    """The steps that some call has the name of, after calls for the steps that they depend on.
+
+    Args:
+      names: of the calls; None where one has none.
+    """
     never = len(names)
     place: list[int] = []  # call of each step, `never` where none
     for step in task.reference:
-        position = 0
+        name, position = step.name, 0
         for parent in step.depends_on:
             position = max(position, place[parent] + 1)
-        while position < never and names[position] != step.name:
+        while position < never and names[position] != name:
             position += 1
         place.append(min(position, never))
     return [position < never for position in place]
