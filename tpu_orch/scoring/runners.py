@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_pipeline.errors import InputError
+from tpu_orch.scoring.collector import collector_paused
 from tpu_orch.scoring.job import Job, Line, Spec, Tally, open_job, score_lines
 
 CHUNK = 256
@@ -70,7 +71,8 @@ def read_lines(path: str | Path, piece: Piece) -> list[Line]:
 
 
 def score_piece(job: Job, path: str, piece: Piece) -> Scored:
-    lines, tally = score_lines(job, read_lines(path, piece), path)
+    with collector_paused():
+        lines, tally = score_lines(job, read_lines(path, piece), path)
     return Scored(lines, tally, piece.size)
 
 

@@ -9,6 +9,7 @@ from data_pipeline.environment import Environment
 from data_pipeline.formats.rollouts import rollout_row_from_fields
 from data_pipeline.formats.rows import Fields, iter_rows
 from rewards.scoring import Options, find_reward, total
+from tpu_orch.scoring.collector import collector_paused
 from tpu_orch.scoring.job import Job, Spec, open_job
 from tpu_orch.scoring.rollouts import resolved_rollout
 from tpu_orch.scoring.runners import CHUNK, Scored, read_pieces, run_in, run_local
@@ -50,18 +51,19 @@ def time_scores(job: Job, rows: Sequence[Fields]) -> tuple[Seconds, list[float]]
     reading = judging = 0.0
     values: list[float] = []
     for at in range(0, len(rows), CHUNK):
-        start = time.process_time()
-        read = [rollout_row_from_fields(fields) for fields in rows[at : at + CHUNK]]
-        tasks = [job.tasks[row.task_id] for row in read]
-        rollouts = [
-            resolved_rollout(row, task, job.environment, plans_as_text=job.plans_as_text)
-            for row, task in zip(read, tasks, strict=True)
-        ]
-        middle = time.process_time()
-        verdicts = [reward.judge(rollout, task, job.tools) for rollout, task in zip(rollouts, tasks, strict=True)]
-        scores = total(rollouts, verdicts, reward)
-        judging += time.process_time() - middle
-        reading += middle - start
+        with collector_paused():
+            start = time.process_time()
+            read = [rollout_row_from_fields(fields) for fields in rows[at : at + CHUNK]]
+            tasks = [job.tasks[row.task_id] for row in read]
+            rollouts = [
+                resolved_rollout(row, task, job.environment, plans_as_text=job.plans_as_text)
+                for row, task in zip(read, tasks, strict=True)
+            ]
+            middle = time.process_time()
+            verdicts = [reward.judge(rollout, task, job.tools) for rollout, task in zip(rollouts, tasks, strict=True)]
+            scores = total(rollouts, verdicts, reward)
+            judging += time.process_time() - middle
+            reading += middle - start
         values.extend(score.reward for score in scores)
     return Seconds(reading, judging), values
 
