@@ -88,7 +88,7 @@ def _final(rollout: Rollout, task: Task) -> tuple[bool, Json]:
     results = [step.result for step in rollout.steps]
     answered = [result.content for result in results if result and result.kind in (ResultKind.OK, ResultKind.ERROR)]
     if task.mode == "multi_turn":
-        # what no tool was asked for with success is a guess, however right
+        # what no tool was asked for, or only with calls that were refused, is a guess, however right
         return answer_of(rollout.final_text) if answered else (False, None)
     if task.returns == "all":
         return bool(answered), answered

@@ -3,8 +3,9 @@
     total = (format + name + param + dtype + exec + 5 * answer) / 10
 No level looks at the reference's calls, except where the expected answer says nothing by itself (`rewards.answers`).
 How this differs from the paper's code (`rewards.released.tier`): a name counts only if the task offers it, a returned
-error is no execution, the answer is compared as typed JSON, silence earns its format alone, and calls that lead
-nowhere near the wanted kind of result count half.
+error is no execution, the answer is compared as typed JSON, silence earns its format alone, an answer that is stated
+(`multi_turn`) counts only where a tool answered at least one call, with a result or an error of its own, and calls that
+lead nowhere near the wanted kind of result count half.
 """
 
 from collections.abc import Callable, Mapping, Sequence
