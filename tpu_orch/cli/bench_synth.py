@@ -99,6 +99,7 @@ def _measure_all(args: Args, bench: Bench, store: ResponseStore) -> tuple[list[d
         if not chosen:
             print(f"depth {depth}: the store can answer no known workflow", file=sys.stderr)
             continue
+        print(f"depth {depth}: measuring on {len(chosen)} workflows", file=sys.stderr)
         contest = Contest(bench, tuple(edges), tuple(chosen), depth)
         sides = _in_turn(args, contest)
         rows += [_row(measured) for measured in sides.values()]
