@@ -105,10 +105,14 @@ class TrainerOptions:
     """Of objective rejection: the best so many rollouts of each group become demonstrations."""
     floor: float | None = None
     """Of objective rejection: the reward that they need."""
-    credit: Literal["rollout", "verdicts"] = "rollout"
-    """verdicts: the tokens of a call also get what the reward says of it and of the later ones, less the group's mean there."""
+    credit: Literal["rollout", "verdicts", "forks"] = "rollout"
+    """verdicts: the tokens of a call also get what the reward says of it and of the later ones, less the group's mean there.
+    forks: instead, each turn gets what it changed in the mean reward of rollouts forked after and before it (no bias, many
+    more rollouts)."""
     credit_weight: float = 1.0
-    """Of that part of the advantage."""
+    """Of the part that verdicts give."""
+    forks: int = 2
+    """Of credit forks: rollouts from the end of each turn of each rollout."""
     share_prompts: bool = True
     """Run a group's prompt once in the update; the gradient is the same."""
     overlap: bool = False
@@ -178,7 +182,7 @@ class WatchOptions:
     """Scalars for TensorBoard in RUN/tensorboard (needs the package tensorboardX or torch)."""
     wandb: str = ""
     """Project of Weights & Biases (needs the package wandb)."""
-    profile: int = 0
+    profile: Annotated[int, tyro.conf.arg(aliases=["--profile"])] = 0
     """Steps that the profiler records into RUN/profile, from the third step of this sitting on."""
 
 

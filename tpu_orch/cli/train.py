@@ -15,6 +15,7 @@ from tpu_orch.pod.cluster import join_cluster
 from tpu_orch.pod.fetch import local_arguments
 from tpu_orch.presets import PRESETS, find_preset
 from tpu_orch.runs.folder import REPORT, SUMMARY
+from tpu_orch.runs.processes import first_process
 from tpu_orch.trainer.platform import cache_folder, prepare_platform
 
 
@@ -62,7 +63,7 @@ def launch(word: str, argv: Sequence[str], change: Callable[[RunConfig], RunConf
     from tpu_orch.trainer.run import train
 
     summary = train(change(config))
-    if summary is not None:
+    if summary is not None and first_process():
         show(summary, config)
     return 0
 

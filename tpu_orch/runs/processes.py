@@ -62,3 +62,12 @@ def gather_bytes(own: bytes) -> list[bytes]:
     padded[: len(own)] = np.frombuffer(own, np.uint8)
     rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(lengths), -1)
     return [row[:length].tobytes() for row, length in zip(rows, lengths, strict=True)]
+
+
+def whole_array(array: jax.Array) -> np.ndarray:
+    """An array that lies over all processes, whole in each."""
+    if array.is_fully_addressable or array.is_fully_replicated:
+        return np.asarray(array)
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))

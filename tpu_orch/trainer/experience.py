@@ -10,22 +10,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_pipeline.backends.faults import FaultyBackend, parse_faults
-from data_pipeline.environment import Environment
 from data_pipeline.formats.rollouts import rollout_from_row, rollout_row_from_fields, rollout_to_row
 from data_pipeline.formats.rows import Fields
 from data_pipeline.words import JsonObject, Rollout, Task
 from rewards.scoring import Score, score
-from tpu_orch.engine import Episode
 from tpu_orch.trainer import seeds
+from tpu_orch.trainer.forking import Values, forked
 from tpu_orch.trainer.parts import Run
+from tpu_orch.trainer.sampling import episodes_of, sample
 from tpu_orch.training import curriculum as levels
 from tpu_orch.training.advantages import accepted_groups
 from tpu_orch.training.curriculum import Curriculum
 
 
 class Experience(NamedTuple):
-    """Of one step; one entry a rollout in all but the last three."""
+    """Of one step; one entry a rollout in all but `earned`, `counts` and `seconds`."""
 
     tasks: list[Task]
     rollouts: list[Rollout]
@@ -35,9 +34,11 @@ class Experience(NamedTuple):
     earned: dict[int, list[float]]
     """Rewards of everything that was sampled, by level, what was left out included."""
     counts: dict[str, int]
-    """rounds, groups_sampled; tokens sampled and fed."""
+    """rounds, groups_sampled; tokens sampled and fed; with credit by forks, how many there were."""
     seconds: dict[str, float]
     """sampling, tools, rewards."""
+    values: Sequence[Values] = ()
+    """What rollouts forked at the ends of its turns earned; empty unless credit is given so."""
 
     @property
     def rewards(self) -> np.ndarray:
@@ -68,45 +69,34 @@ def gather(run: Run, params: Any, curriculum: Curriculum, step: int) -> Experien
 
 
 def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:
-    """A group of rollouts of each task, scored."""
+    """A group of rollouts of each task, scored; and their forks, where credit is given by them."""
     began = time.perf_counter()
     per_rollout = [task for task in tasks for _ in range(run.config.trainer.group)]
-    rollouts = sample(run, params, per_rollout, step)
+    episodes = episodes_of(run, per_rollout, step)
+    rollouts = sample(run, params, episodes, step)
+    statistics = run.engine.statistics
+    counts = {"rounds": 1, "groups_sampled": len(tasks), "sampled": statistics.sampled, "fed": statistics.fed}
+    in_tools: float = statistics.tool_seconds
+    values: list[Values] = []
+    if run.config.trainer.credit == "forks":
+        forks = forked(run, params, episodes, rollouts, step)
+        counts |= {"forks": forks.branches, "sampled": statistics.sampled + forks.drawn}
+        in_tools, values = in_tools + forks.tool_seconds, forks.values
     sampled = time.perf_counter()
     scores = score(rollouts, {task.id: task for task in tasks}, run.material.tools, run.reward)
     earned: dict[int, list[float]] = {}
     for task, one in zip(per_rollout, scores, strict=True):
         earned.setdefault(task.calls, []).append(float(np.float32(one.reward)))
-    statistics = run.engine.statistics
     return Experience(
         per_rollout,
         rollouts,
         scores,
         np.repeat(np.arange(len(tasks)), run.config.trainer.group),
         earned,
-        {"rounds": 1, "groups_sampled": len(tasks), "sampled": statistics.sampled, "fed": statistics.fed},
-        {
-            "sampling": sampled - began - statistics.tool_seconds,
-            "tools": statistics.tool_seconds,
-            "rewards": time.perf_counter() - sampled,
-        },
+        counts,
+        {"sampling": sampled - began - in_tools, "tools": in_tools, "rewards": time.perf_counter() - sampled},
+        values,
     )
-
-
-def sample(run: Run, params: Any, tasks: Sequence[Task], step: int) -> list[Rollout]:
-    """Rollouts of the tasks in order; equal tasks that follow each other are a group, numbered from 0."""
-    seed = seeds.derive(run.config.seed, seeds.ROLLOUTS, step)
-    prompts: dict[str, np.ndarray] = {}
-    members: dict[str, int] = {}
-    episodes = []
-    for task in tasks:
-        if task.id not in prompts:
-            prompts[task.id] = np.asarray(run.material.chat.prompt(task, run.material.tools), np.int32)
-        place = members.get(task.id, 0)
-        members[task.id] = place + 1
-        episodes.append(Episode(task, prompts[task.id], place, seed))
-    environment = practice(run.material.environment, run.config.faults)
-    return run.engine.run(params, episodes, environment, weights_version=step, on_visit=run.on_visit)
 
 
 def only(made: Experience, kept: np.ndarray) -> Experience:
@@ -117,6 +107,7 @@ def only(made: Experience, kept: np.ndarray) -> Experience:
         rollouts=[made.rollouts[n] for n in places],
         scores=[made.scores[n] for n in places],
         groups=made.groups[places],
+        values=[made.values[n] for n in places] if made.values else (),
     )
 
 
@@ -132,6 +123,7 @@ def joined(one: Experience, other: Experience) -> Experience:
         {level: one.earned.get(level, []) + other.earned.get(level, []) for level in levels_seen},
         {name: one.counts[name] + other.counts[name] for name in one.counts},
         {name: one.seconds[name] + other.seconds[name] for name in one.seconds},
+        [*one.values, *other.values],
     )
 
 
@@ -143,6 +135,7 @@ def to_json(made: Experience) -> JsonObject:
         "earned": {str(level): rewards for level, rewards in made.earned.items()},
         "counts": made.counts,
         "seconds": made.seconds,
+        "values": list(made.values),
     }
 
 
@@ -159,11 +152,5 @@ def from_json(run: Run, value: JsonObject) -> Experience:
         {int(level): rewards for level, rewards in value["earned"].items()},
         value["counts"],
         value["seconds"],
+        value.get("values", []),
     )
-
-
-def practice(environment: Environment, faults: str) -> Environment:
-    """Where training's rollouts are made: the environment itself, or one with faults among its tools' answers."""
-    if not faults:
-        return environment
-    return environment._replace(backend=FaultyBackend(environment.backend, parse_faults(faults), sleep=time.sleep))

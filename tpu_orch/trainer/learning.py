@@ -7,10 +7,12 @@ import numpy as np
 
 from data_pipeline.words import Rollout
 from rewards.scoring import Score
+from tpu_orch.runs.processes import whole_array
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.experience import Experience
+from tpu_orch.trainer.forking import advantages_of_turns, drawn_of
 from tpu_orch.trainer.parts import Run
-from tpu_orch.training.advantages import overlong_penalty, rejection_sample
+from tpu_orch.training.advantages import rejection_sample
 from tpu_orch.training.batch import (
     Example,
     MicroBatch,
@@ -38,8 +40,8 @@ def demonstrations(run: Run, size: int, purpose: int, step: int, weight: float) 
 
 def rollout_batches(run: Run, params: Any, reference: Any, made: Experience) -> list[MicroBatch]:
     """The experience as micro-batches of the objective's loss."""
-    counts = np.array([_drawn(rollout) for rollout in made.rollouts], np.int64)
-    rewards = shaped_rewards(run, made, counts)
+    counts = np.array([drawn_of(rollout) for rollout in made.rollouts], np.int64)
+    rewards = run.objective.shaped(made.rewards, counts, run.config.engine.max_new_tokens)
     if run.objective.best_of_group:
         return best_batches(run, made, rewards, counts)
     weights = token_weights(counts, run.objective.average, constant_length=run.objective.constant_length)
@@ -52,18 +54,14 @@ def rollout_batches(run: Run, params: Any, reference: Any, made: Experience) -> 
     return batches
 
 
-def shaped_rewards(run: Run, made: Experience, counts: np.ndarray) -> np.ndarray:
-    """float [B]: rewards, less what rollouts near the token budget lose."""
-    if not run.objective.overlong_buffer:
-        return made.rewards
-    limit = run.config.engine.max_new_tokens
-    return made.rewards + overlong_penalty(counts, limit, min(run.objective.overlong_buffer, limit))
-
-
 def token_advantages(
     run: Run, params: Any, reference: Any, made: Experience, rewards: np.ndarray, weights: np.ndarray
 ) -> list[np.ndarray]:
     """Advantage of every token of every rollout, float [L] each; empty where there is no ledger."""
+    if run.config.trainer.credit == "forks":
+        of_turns = advantages_of_turns(made.values, rewards, made.groups)
+        turn_of = [np.zeros(0, np.int32) if one.ledger is None else one.ledger.turn for one in made.rollouts]
+        return [turn_advantages(*each) for each in zip(turn_of, of_turns, strict=True)]
     sampled = [_marks(rollout) for rollout in made.rollouts]
     divergence = None
     if run.objective.kl_weight and run.objective.kl_in != "loss":
@@ -97,10 +95,10 @@ def divergences(run: Run, reference: Any, rollouts: Sequence[Rollout], weights: 
     """Log-prob of the sampler minus that of the reference policy, of each token; 0 where fed."""
     zeros = [np.zeros(0 if r.ledger is None else len(r.ledger.ids), np.float32) for r in rollouts]
     kept = [n for n, rollout in enumerate(rollouts) if rollout.ledger is not None and weights[n]]
-    examples = [_example(rollouts[n], zeros[n], weights[n]) for n in kept]
+    examples = [_example(rollouts[n], zeros[n], float(weights[n])) for n in kept]
     batches, places = lay_out(examples, run.rollout_shapes, temperature=run.config.engine.temperature, pack=True)
     placed = [place(batch, run.reinforce.batch_sharding) for batch in batches]
-    logprobs = [np.asarray(run.reinforce.logprobs(reference, batch)) for batch in placed]
+    logprobs = [whole_array(run.reinforce.logprobs(reference, batch)) for batch in placed]
     for n, theirs, example in zip(kept, of_examples(logprobs, places, examples), examples, strict=True):
         zeros[n] = np.where(example.sampled, example.logprobs - theirs, 0.0).astype(np.float32)
     return zeros
@@ -183,10 +181,6 @@ def empty_batch(run: Run) -> MicroBatch:
     """A micro-batch in which no token carries loss: the update leaves the gradient at zero."""
     ids, nothing = np.zeros(2, np.int32), np.zeros(2, bool)
     return micro_batches([demonstration_example(ids, nothing, 0.0)], run.rollout_shapes)[0]
-
-
-def _drawn(rollout: Rollout) -> int:
-    return 0 if rollout.ledger is None else int(rollout.ledger.sampled.sum())
 
 
 def _marks(rollout: Rollout) -> np.ndarray:

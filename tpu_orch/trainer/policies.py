@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from data_pipeline.errors import InputError
 from tpu_orch.config import RunConfig, TrainerOptions
 from tpu_orch.trainer.material import Material
 from tpu_orch.training.learner import Learner
@@ -60,4 +61,27 @@ def objective_of(options: TrainerOptions, budget: int) -> Objective:
         "constant_length": budget if row.average == "constant" else None,
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    return replace(row, kl_weight=options.kl, entropy_weight=options.entropy, **changes)
+    made = replace(row, kl_weight=options.kl, entropy_weight=options.entropy, **changes)
+    check_credit(options, made)
+    return made
+
+
+def check_credit(options: TrainerOptions, objective: Objective) -> None:
+    """Raises InputError where advantages of turns do not fit the objective."""
+    if options.credit == "rollout":
+        return
+    what = f"trainer.credit {options.credit}"
+    if objective.ratio != "token":
+        raise InputError(
+            f"{what} is of single calls, {options.objective} has one ratio a rollout: take another objective"
+        )
+    if objective.best_of_group:
+        raise InputError(f"{what}: {options.objective} has no advantages")
+    if options.credit == "forks" and (options.group < 2 or options.forks < 1):
+        raise InputError(f"{what} needs trainer.group of 2 or more and trainer.forks of 1 or more")
+    if options.credit == "forks" and objective.deviation:
+        raise InputError(f"{what} has advantages in units of the reward: give --trainer.no-divide-by-std")
+    if options.credit == "forks" and (
+        objective.baseline == "batch" or (objective.kl_weight and objective.kl_in != "loss")
+    ):
+        raise InputError(f"{what} takes the place of the step's baseline and of a divergence charged to rewards")

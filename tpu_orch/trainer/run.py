@@ -28,7 +28,7 @@ from tpu_orch.reports.page import write_report
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.folder import CHECKPOINTS, METRICS, REPORT, ROLLOUTS, SUMMARY, open_run
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
-from tpu_orch.runs.processes import first_before_others, first_process
+from tpu_orch.runs.processes import barrier, first_before_others, first_process
 from tpu_orch.runs.stop import StopFlag
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.cheats import warn_of_cheats
@@ -222,7 +222,7 @@ class Story:
             after = place._replace(state=made.state, progress=self.spent(place.progress, "sft"))
         else:
             made, after = self.reinforced(place)
-        if made.failed and first_process():
+        if made.failed:
             write_batches(self.folder / f"failed-step-{step + 1:06d}.npz", made.failed)
         require_finite(made.row, step + 1)
         self.watching.step(step + 1, {name: value for name, value in made.row.items() if name != "finite"})
@@ -288,6 +288,7 @@ class Story:
             save_figure(rows, place.progress.evaluations, self.folder, title)
             write_json(self.folder / SUMMARY, summary)
             write_report([self.folder], self.folder / REPORT)
+        barrier("report written")  # a process that leaves early would wait for the first one only so long
         return summary
 
     def summary(self, progress: Progress) -> JsonObject:

@@ -15,6 +15,7 @@ from rewards.scoring import Score
 from tpu_orch.evaluation.summary import result_counts
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.experience import Experience
+from tpu_orch.trainer.forking import drawn_of
 from tpu_orch.trainer.learning import demonstrations, rollout_batches, update
 from tpu_orch.trainer.parts import Run
 from tpu_orch.training.advantages import has_signal
@@ -68,7 +69,7 @@ def reinforce_step(
 
 def reinforce_row(made: Experience, metrics: Mapping[str, float], seconds: dict[str, float]) -> dict[str, Any]:
     """The step's row of metrics."""
-    lengths = [0 if one.ledger is None else int(one.ledger.sampled.sum()) for one in made.rollouts]
+    lengths = [drawn_of(one) for one in made.rollouts]
     spent = seconds["sampling"] + seconds["tools"]
     return {
         "phase": "rl",
@@ -77,6 +78,7 @@ def reinforce_row(made: Experience, metrics: Mapping[str, float], seconds: dict[
         "informative_groups": float(has_signal(made.rewards, made.groups).mean()) if len(made.groups) else 0.0,
         "groups_sampled": made.counts["groups_sampled"],
         "rounds": made.counts["rounds"],
+        **{name: made.counts[name] for name in ("forks",) if name in made.counts},
         "length": {"mean": float(np.mean(lengths or [0])), "max": max(lengths, default=0)},
         "turns": float(np.mean([len(one.turns) for one in made.rollouts] or [0])),
         "results": result_counts(made.rollouts),

@@ -15,17 +15,20 @@ import numpy as np
 
 from data_pipeline.errors import InputError
 from tpu_orch.runs.files import write_whole
+from tpu_orch.runs.processes import first_process, whole_array
 from tpu_orch.training.batch import MicroBatch
 
 
 def write_batches(path: Path, batches: Sequence[MicroBatch]) -> None:
-    """Writes all arrays, bit for bit, as NumPy's npz."""
+    """Writes all arrays, bit for bit, as NumPy's npz. All processes of a run call it; the first one writes."""
     arrays: dict[str, Any] = {
-        f"{number:04d}.{name}": np.asarray(jax.device_get(array))
+        f"{number:04d}.{name}": whole_array(array) if isinstance(array, jax.Array) else np.asarray(array)
         for number, batch in enumerate(batches)
         for name, array in batch._asdict().items()
         if array is not None
     }
+    if not first_process():
+        return
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_whole(path, buffer.getvalue())

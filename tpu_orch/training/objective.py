@@ -82,6 +82,19 @@ class Objective:
         """Weight of the divergence as a term of the loss."""
         return self.kl_weight if self.kl_in == "loss" else 0.0
 
+    def shaped(
+        self, rewards: Float[np.ndarray, "B"], counts: Int[np.ndarray, "B"], limit: int
+    ) -> Float[np.ndarray, "B"]:
+        """Rewards, less what rollouts lose that come near the token budget (`advantages.overlong_penalty`).
+
+        Args:
+          counts: tokens that each rollout drew.
+          limit: how many it may draw.
+        """
+        if not self.overlong_buffer:
+            return rewards
+        return rewards + advantages.overlong_penalty(counts, limit, min(self.overlong_buffer, limit))
+
     def token_advantages(
         self,
         rewards: Float[np.ndarray, "B"],

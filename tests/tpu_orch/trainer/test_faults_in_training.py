@@ -9,7 +9,7 @@ from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.words import Task, Tool
 from tpu_orch.config import RunConfig, from_json, to_json
-from tpu_orch.trainer.experience import practice
+from tpu_orch.trainer.sampling import practice
 
 ENVIRONMENT = Environment({"f": Tool("f", "", {"type": "object"})}, PythonBackend({"f": lambda: 1}))
 CALL = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
