@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from models.cache import Cache
@@ -44,10 +46,12 @@ REPLICATED_IF_INDIVISIBLE = frozenset({"kv_heads"})
 CACHE_AXES = ("layers", "batch", "slots", "kv_heads", "head_dim")
 
 
-def make_mesh(shape: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh:
+def make_mesh(shape: Mapping[str, int], devices: Sequence[jax.Device] | None = None, *, slices: int = 1) -> Mesh:
     """A mesh with all of MESH_AXES (missing ones of size 1; one may be -1: the devices that are left).
 
-    Raises ConfigError if an axis is unknown or the sizes do not use the devices up exactly.
+    Args:
+      slices: groups of devices that a slower network joins; `data` runs over them first, the other axes stay inside.
+    Raises ConfigError if an axis is unknown, or the sizes do not use the devices up exactly, or do not fit the slices.
     """
     devices = list(jax.devices() if devices is None else devices)
     unknown = sorted(set(shape) - set(MESH_AXES))
@@ -61,7 +65,32 @@ def make_mesh(shape: Mapping[str, int], devices: Sequence[jax.Device] | None = N
         text = ", ".join(f"{axis}={size}" for axis, size in zip(MESH_AXES, sizes, strict=True))
         raise ConfigError(f"mesh {text} does not make {len(devices)} devices: the product must be exactly that")
     # Explicit axes are the default of jax.make_mesh; Linen's partitioning and GSPMD propagation need Auto.
-    return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES), devices=devices)
+    kinds = (AxisType.Auto,) * len(MESH_AXES)
+    if slices > 1:
+        return Mesh(over_slices(sizes, slices, devices), MESH_AXES, axis_types=kinds)
+    return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=kinds, devices=devices)
+
+
+def over_slices(sizes: Sequence[int], slices: int, devices: Sequence[Any]) -> np.ndarray:
+    """Devices as an array of the mesh's shape whose first axis, `data`, runs through one slice after another.
+
+    Where devices do not say which slice they are of, each process's are one.
+
+    Raises:
+      ConfigError: `data` is no multiple of the slices, or there are not so many slices.
+    """
+    data, *others = sizes
+    if data % slices:
+        raise ConfigError(f"mesh data={data} cannot run over {slices} slices: it must be a multiple of them")
+    by_slice = all(hasattr(device, "slice_index") for device in devices)
+    there = len({device.slice_index if by_slice else device.process_index for device in devices})
+    if there != slices:
+        raise ConfigError(
+            f"mesh over {slices} slices, but the devices lie in {there} {'slices' if by_slice else 'processes'}"
+        )
+    return mesh_utils.create_hybrid_device_mesh(
+        (data // slices, *others), (slices, *[1] * len(others)), devices, process_is_granule=not by_slice
+    )
 
 
 def check_collision(what: str, axes: Sequence[str], rules: Mapping[str, tuple[str, ...]] = RULES) -> None:

@@ -162,6 +162,12 @@ class MeshOptions:
     model: int = 1
     sequence: int = 1
     """Splits the tokens of long rows in an update; sampling leaves it at 1."""
+    slices: int = 1
+    """Slices (or hosts) that a slower network joins: `data` is split over them first, so that only gradients cross it."""
+
+    def sizes(self) -> dict[str, int]:
+        """Devices along each axis by its name."""
+        return {"data": self.data, "fsdp": self.fsdp, "model": self.model, "sequence": self.sequence}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Everything that a run compiles and keeps, made from its configuration and material."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import jax
@@ -84,7 +84,7 @@ def attention_of(config: RunConfig) -> Literal["auto", "xla", "cudnn", "splash"]
 
 def run_mesh(config: RunConfig) -> jax.sharding.Mesh:
     """The mesh over this run's devices."""
-    return make_mesh(asdict(config.mesh))
+    return make_mesh(config.mesh.sizes(), slices=config.mesh.slices)
 
 
 def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:

@@ -7,7 +7,7 @@ published/      config.json, tokenizer files, chat template and generation setti
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +67,7 @@ class Weights(NamedTuple):
 def open_mesh(options: MeshOptions) -> Mesh:
     """The mesh that the options describe; raises InputError if this machine's devices do not make it."""
     try:
-        return make_mesh(asdict(options))
+        return make_mesh(options.sizes(), slices=options.slices)
     except ModelError as error:
         raise InputError(str(error)) from error
 
