@@ -1,5 +1,6 @@
 """JSON in and out: what is refused, and that everything else survives exactly."""
 
+import json
 import math
 
 import pytest
@@ -36,7 +37,8 @@ values = st.recursive(
 
 @given(values)
 def test_every_value_survives_each_writer(value) -> None:
-    for text in (write_json(value), spaced_json(value), write_json_sorted(value)):
+    escaped = json.dumps(value, indent=1)
+    for text in (write_json(value), spaced_json(value), write_json_sorted(value), escaped):
         assert same(read_json(text), value)
     assert list(read_json(write_json({"b": 1, "a": value}))) == ["b", "a"]
 
@@ -93,6 +95,18 @@ def test_kept_exactly() -> None:
     assert read_json('{"a\\":": 1, "b": "\\":"}') == {'a":': 1, "b": '":'}
     deepest = "[" * MAX_DEPTH + "]" * MAX_DEPTH
     assert write_json(read_json(deepest)).decode() == deepest
+
+
+def test_many_brackets_are_no_depth() -> None:
+    wide = [[{"a": number}] for number in range(100)]
+    assert read_json(write_json(wide)) == wide == read_json(json.dumps(wide, indent=2))
+    deepest = "[" * (MAX_DEPTH - 1) + '{"a":1}' + "]" * (MAX_DEPTH - 1)
+    assert write_json(read_json(deepest)).decode() == deepest
+    for text in (f"[{deepest}]", f"[{','.join(['[]'] * 100)},[{deepest}]]", "[" * 300 + "]" * 300):
+        with pytest.raises(JsonError, match="deeper"):
+            read_json(text)
+    with pytest.raises(JsonError, match="twice"):
+        read_json(f'[{",".join(["[]"] * 100)},{{"b":1,"b":":"}}]')
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf], {1: 2}, {"a": {3}}, b"x", "\ud800", ["\ud800", 2**70]])
