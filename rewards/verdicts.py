@@ -26,7 +26,8 @@ class CallVerdict(NamedTuple):
 
     def row(self) -> JsonObject:
         """The interchange form."""
-        return {**self._asdict(), "levels": dict(self.levels), "why": list(self.why)}
+        name, step, result, levels, why = self
+        return {"name": name, "step": step, "result": result, "levels": dict(levels), "why": list(why)}
 
 
 class Verdict(NamedTuple):

@@ -91,9 +91,9 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: E
     except _Raises as error:
         return Verdict(row, calls, (f"execution fails: {error}",))
     wanted = _EXPECTED(task)
-    answer = given.text == wanted.text
+    answer = given.text == wanted.given.text
     # equal texts have equal values
-    row = Row(True, True, names, params, types, True, answer, answer or values_of(given) == values_of(wanted))
+    row = Row(True, True, names, params, types, True, answer, answer or values_of(given) == wanted.values)
     return Verdict(row, calls)
 
 
@@ -240,13 +240,14 @@ def _content(answer: ToolResult | None) -> Json:
     return None if answer is None or answer.kind is ResultKind.UNKNOWN_TOOL else answer.content
 
 
-_MAY_REFER = (str, dict, list)
+def _may_refer(value: Json) -> bool:
+    return value.startswith(REFERENCE) if type(value) is str else type(value) is dict or type(value) is list
 
 
 def _resolved(value: Json, results: JsonObject) -> Json:
     kind = type(value)
     if kind is dict:
-        return {key: _resolved(item, results) if type(item) in _MAY_REFER else item for key, item in value.items()}
+        return {key: _resolved(item, results) if _may_refer(item) else item for key, item in value.items()}
     if kind is list:
         return [_resolved(item, results) for item in value]
     if kind is not str or not value.startswith(REFERENCE):
@@ -290,7 +291,14 @@ def expected_answer(task: Task) -> Given:
     return Given(wanted, _text(wanted))
 
 
-_EXPECTED: Callable[[Task], Given] = Remembered(expected_answer)
+class Wanted(NamedTuple):
+    given: Given
+    values: set[bytes]
+
+
+_EXPECTED: Callable[[Task], Wanted] = Remembered(
+    lambda task: Wanted(expected_answer(task), values_of(expected_answer(task)))
+)
 
 
 def values_of(given: Given) -> set[bytes]:

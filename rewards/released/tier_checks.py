@@ -31,12 +31,25 @@ class Definition(NamedTuple):
     """A regular expression that keys of list elements begin with."""
 
 
-def _compile(schema: JsonObject) -> tuple[Definition, ...]:
+class Definitions(NamedTuple):
+    """What a tool may be given."""
+
+    all: tuple[Definition, ...]
+    by_name: Mapping[str, Definition]
+    required: tuple[str, ...]
+
+
+def _compile(schema: JsonObject) -> Definitions:
     required = schema.get("required", [])
-    return tuple(_flatten(schema.get("properties", {}), "", required if type(required) is list else []))
+    found = tuple(_flatten(schema.get("properties", {}), "", required if type(required) is list else []))
+    by_name: dict[str, Definition] = {}
+    for definition in found:
+        by_name.setdefault(definition.name, definition)
+    return Definitions(found, by_name, tuple(definition.name for definition in found if definition.required))
 
 
 _DEFINITIONS = Remembered(_compile)
+_NOTHING = Definitions((), {}, ())
 
 
 def _flatten(properties: JsonObject, prefix: str, required: list[Json]) -> Iterator[Definition]:
@@ -72,12 +85,12 @@ def count_errors(calls: Mapping[str, JsonObject], tools: Mapping[str, Tool]) -> 
             raise AttributeError("parameters that are no object")
         tool = tools.get(name)
         names += tool is None
-        found_params, found_types = _check(arguments, _DEFINITIONS(tool.parameters) if tool else ())
+        found_params, found_types = _check(arguments, _DEFINITIONS(tool.parameters) if tool else _NOTHING)
         params, types = params + found_params, types + found_types
     return names, params, types
 
 
-def _check(arguments: JsonObject, definitions: tuple[Definition, ...]) -> tuple[int, int]:
+def _check(arguments: JsonObject, definitions: Definitions) -> tuple[int, int]:
     extra = types = 0
     met = set()
     leaves: list[tuple[str, Json]] = []
@@ -85,19 +98,22 @@ def _check(arguments: JsonObject, definitions: tuple[Definition, ...]) -> tuple[
     for key, value in leaves:
         if key == "tag":
             continue
-        element = "[" in key
-        for definition in definitions:
-            if key == definition.name or (element and definition.pattern.match(key)):
-                met.add(definition.name)
-                if not (type(value) is str and value.startswith(REFERENCE)):
-                    types += not _is_of(value, key, definition)
-                break
-        else:
+        definition = _first_of(definitions, key) if "[" in key else definitions.by_name.get(key)
+        if definition is None:
             extra += 1
-    missing = 0
-    for definition in definitions:
-        missing += definition.required and definition.name not in met
-    return extra + missing, types
+            continue
+        met.add(definition.name)
+        if not (type(value) is str and value.startswith(REFERENCE)):
+            types += not _is_of(value, key, definition)
+    return extra + sum([name not in met for name in definitions.required]), types
+
+
+def _first_of(definitions: Definitions, key: str) -> Definition | None:
+    """The first definition that a key is of, or an element's key begins like."""
+    for definition in definitions.all:
+        if key == definition.name or definition.pattern.match(key):
+            return definition
+    return None
 
 
 def _is_of(value: Json, key: str, definition: Definition) -> bool:

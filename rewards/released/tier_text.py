@@ -49,11 +49,10 @@ def read_completion(text: str, form: str, known: Callable[[str], bool]) -> Compl
     found = _find(text)
     if found is None:
         return Completion(False, {}, False)
-    root = _parsed(found)
-    if root is None:
+    plan = _parsed(found)
+    if plan is None or plan.get("return") not in ("one", "all"):
         return Completion(False, {}, False)
-    plan = root[1]
-    if plan.get("return") not in ("one", "all") or not (_is_xml(plan) if form == "xml" else _is_json(plan)):
+    if not (_is_xml(plan) if form == "xml" else _is_json(plan)):
         return Completion(False, {}, False)
     start = text.find("<tool_call")
     end = text.find("</tool_call>", text.find(">", start))
@@ -92,23 +91,29 @@ def _find(text: str) -> _Found | None:
     return None
 
 
+_PROSE = re.compile(r"<think>[\t\n\r -;=?-~]*</think>")
+"""A think block that is well-formed whatever it says, once its letters are escaped."""
+
+
 def _parsed(found: _Found) -> ET.Element | None:
-    """The pair under one root, if it is well-formed and nothing else stands there."""
+    """The tool block, if the pair is well-formed under one root and nothing else stands there."""
     think = found.think
+    if _PROSE.fullmatch(think):
+        plan = _element(found.call)
+        return plan if plan is not None and plan.tag == "tool_call" else None
     body = think[think.find(">") + 1 : think.find("</think>")]
     if body:
         think = think.replace(body, html.escape(body))
     root = _element(f"<root>{think}{found.call}</root>")
-    return root if root is not None and [child.tag for child in root] == ["think", "tool_call"] else None
+    return root[1] if root is not None and [child.tag for child in root] == ["think", "tool_call"] else None
 
 
 def _element(text: str) -> ET.Element | None:
-    # Comments and instructions stay visible: the released check meets them as tags that it does not know.
-    odd = "<!" in text or "<?" in text
-    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=odd, insert_pis=odd))
     try:
-        parser.feed(text)
-        return parser.close()
+        if "<!" not in text and "<?" not in text:
+            return ET.XML(text)
+        # Comments and instructions stay visible: the released check meets them as tags that it does not know.
+        return ET.XML(text, ET.XMLParser(target=ET.TreeBuilder(insert_comments=True, insert_pis=True)))
     except (ET.ParseError, ValueError):
         return None
 
@@ -182,7 +187,8 @@ def _xml_calls(plan: ET.Element, known: Callable[[str], bool]) -> Calls:
 
 def _value(element: ET.Element, depth: int) -> Json:
     if not len(element):
-        return _converted((element.text or "").strip(), element.get("type", ""))
+        text, kind = (element.text or "").strip(), element.get("type", "")
+        return text if kind == "string" else _converted(text, kind)
     if depth > _DEEPEST:
         raise Unreadable("nested too deep")
     tags = {child.tag for child in element}

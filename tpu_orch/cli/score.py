@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 from data_pipeline.errors import InputError
+from tpu_orch.pod.fetch import is_remote
 from tpu_orch.runs.parts import appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
 from tpu_orch.scoring.output import job_identity, resume
+from tpu_orch.scoring.places import near, near_spec
 from tpu_orch.scoring.runners import Scored, read_pieces, run_local, run_processes
 
 
@@ -27,23 +29,23 @@ class Args:
     --reward tier --out scores.jsonl
     """
 
-    tools: Annotated[Path, tyro.conf.arg(metavar="TOOLS.json")]
+    tools: Annotated[str, tyro.conf.arg(metavar="TOOLS.json")]
     """Catalogue of the tools."""
 
-    tasks: Annotated[Path, tyro.conf.arg(metavar="TASKS.jsonl")]
-    """Tasks that the rollouts are of."""
+    tasks: Annotated[str, tyro.conf.arg(metavar="TASKS.jsonl")]
+    """Tasks that the rollouts are of. Files may lie elsewhere (gs://, s3://, https://): they are fetched once."""
 
-    rollouts: Annotated[Path, tyro.conf.arg(metavar="ROLLOUTS.jsonl")]
+    rollouts: Annotated[str, tyro.conf.arg(metavar="ROLLOUTS.jsonl")]
     """What the policies did: chat messages with tool calls, or raw text."""
 
-    out: Annotated[Path, tyro.conf.arg(metavar="SCORES.jsonl")]
+    out: Annotated[str, tyro.conf.arg(metavar="SCORES.jsonl")]
     """Where the scores are written; the name appears when all are."""
 
     reward: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")]] = ()
     """graduated, tier, outcome, ...; one component alone (tier.answer); a mix (graduated=0.7+tier=0.3); or your own function as
     module:function. May be given several times: every line then holds all of them under `rewards`."""
 
-    store: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None
+    store: Annotated[str | None, tyro.conf.arg(metavar="STORE")] = None
     """A store file or a responses.jsonl that answers calls without results."""
 
     weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMPONENT=WEIGHT ...")] = ()
@@ -55,7 +57,7 @@ class Args:
     live: Annotated[str | None, tyro.conf.arg(metavar="MODULE:NAME")] = None
     """With --on-miss live: a mapping from tool names to Python functions."""
 
-    graph: Annotated[Path | None, tyro.conf.arg(metavar="TASKS.jsonl")] = None
+    graph: Annotated[str | None, tyro.conf.arg(metavar="TASKS.jsonl")] = None
     """Training tasks whose bindings make the graph of tools by which the component `progress` of tier is measured."""
 
     runner: Literal["local", "processes", "beam"] = "local"
@@ -73,9 +75,11 @@ class Args:
 
 def run(args: Args) -> int:
     spec = spec_of(args)
-    if not args.rollouts.is_file():
+    if not is_remote(args.rollouts) and not Path(args.rollouts).is_file():
         raise FileNotFoundError(f"{args.rollouts}: no such file of rollouts")
-    if args.out.is_dir():
+    if is_remote(args.out) and args.runner != "beam":
+        raise InputError(f"--out {args.out}: only --runner beam writes into a bucket")
+    if not is_remote(args.out) and Path(args.out).is_dir():
         raise InputError(f"--out {args.out} is a folder; give the name of a file")
     tally = _score_with_beam(spec, args) if args.runner == "beam" else _score(spec, args)
     report(tally, spec)
@@ -89,14 +93,14 @@ def spec_of(args: Args) -> Spec:
     if args.workers < 1:
         raise InputError(f"--workers must be at least 1, found {args.workers}")
     return Spec(
-        str(args.tools),
-        str(args.tasks),
-        None if args.store is None else str(args.store),
+        args.tools,
+        args.tasks,
+        args.store,
         args.reward,
         tuple(map(read_weight, args.weights)) or None,
         args.on_miss,
         args.live,
-        None if args.graph is None else str(args.graph),
+        args.graph,
     )
 
 
@@ -110,17 +114,17 @@ def read_weight(text: str) -> tuple[str, float]:
 
 
 def _score(spec: Spec, args: Args) -> Tally:
-    path = str(args.rollouts)
+    path, out, spec = near(args.rollouts), Path(args.out), near_spec(spec)
     job = open_job(spec)  # wrong input is said before anything is written
-    done = resume(args.out, job_identity(spec, args.rollouts), spec.rewards)
+    done = resume(out, job_identity(spec, path), spec.rewards)
     if done.rollouts:
         print(f"going on after {done.rollouts} rollouts that are scored already", file=sys.stderr)
     pieces = read_pieces(path, done.rollouts)
-    with appended(args.out) as file:
+    with appended(out) as file:
         many = args.runner == "processes"
         parts = run_processes(spec, path, pieces, args.workers) if many else run_local(job, path, pieces)
-        for part in shown(parts, args.rollouts.stat().st_size):
-            file.write(b"".join(line + b"\n" for line in part.lines))
+        for part in shown(parts, Path(path).stat().st_size):
+            file.write(part.text)
             file.flush()
             done = done.plus(part.tally)
     return done

@@ -1,8 +1,11 @@
 """What a scoring run needs, and the function that every runner runs: lines of a rollouts file in, lines of scores out."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
+
+import orjson
 
 from data_pipeline.backends import PythonBackend, StoreBackend
 from data_pipeline.environment import Environment
@@ -159,11 +162,11 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
         places.append(at)
     scored = _scored_rows(job, rollouts, verdicts, [lines[at].place for at in places])
     rows.update(zip(places, scored, strict=True))
-    names = [reward.name for reward in job.rewards]
-    tally = Tally()
-    for at in range(len(lines)):
-        tally = tally.plus(tally_of(rows[at], names))
-    return [write_json(rows[at]) for at in range(len(lines))], tally
+    ordered = [rows[at] for at in range(len(lines))]
+    tally = tally_of(ordered, [reward.name for reward in job.rewards])
+    if not all(map(math.isfinite, tally.rewards)):
+        return [write_json(row) for row in ordered], tally  # says which number JSON has no word for
+    return [orjson.dumps(row) for row in ordered], tally
 
 
 def judge_line(job: Job, line: Line, path: str, only: str) -> tuple[Rollout, Score] | None:
@@ -240,8 +243,21 @@ def _reward_of(row: JsonObject, name: str) -> float:
     return row["rewards"][name]["reward"] if "rewards" in row else row["reward"]
 
 
-def tally_of(row: JsonObject, names: Sequence[str]) -> Tally:
-    """What one line of an earlier, cut-off run adds to the tally."""
-    misses = sum(call["result"] == ResultKind.MISS for call in row["calls"])
-    sums = tuple(_reward_of(row, name) for name in names)
-    return Tally(1, row["error"] is not None, row["error"], misses, sums)
+def tally_of(rows: Iterable[JsonObject], names: Sequence[str]) -> Tally:
+    """What rows of scores add up to."""
+    rollouts = errors = misses = 0
+    first_error = None
+    sums = [0.0] * len(names)
+    for row in rows:
+        rollouts += 1
+        if row["error"] is not None:
+            errors += 1
+            first_error = first_error or row["error"]
+        for call in row["calls"]:
+            misses += call["result"] == _MISS
+        for place, name in enumerate(names):
+            sums[place] += _reward_of(row, name)
+    return Tally(rollouts, errors, first_error, misses, tuple(sums))
+
+
+_MISS = ResultKind.MISS.value

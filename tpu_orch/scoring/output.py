@@ -9,18 +9,15 @@ import orjson
 
 from tpu_orch.runs.parts import whole_lines
 from tpu_orch.scoring.job import Spec, Tally, tally_of
+from tpu_orch.scoring.places import stamp
 
 
-def job_identity(spec: Spec, rollouts: Path) -> str:
+def job_identity(spec: Spec, rollouts: Path | str) -> str:
     """Names a job: what is asked, and every input file by size and time of change."""
-    files = [rollouts, *(Path(name) for name in (spec.tools, spec.tasks, spec.store, spec.graph) if name)]
-    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(json.dumps([spec, stats]).encode()).hexdigest()
+    files = [str(rollouts), *(name for name in (spec.tools, spec.tasks, spec.store, spec.graph) if name)]
+    return hashlib.sha256(json.dumps([spec, [stamp(file) for file in files]]).encode()).hexdigest()
 
 
 def resume(out: Path, identity: str, rewards: Sequence[str]) -> Tally:
     """What a cut-off run of the same job has done; cuts a torn last line off, and clears the part of another job."""
-    done = Tally()
-    for line in whole_lines(out, identity):
-        done = done.plus(tally_of(orjson.loads(line), rewards))
-    return done
+    return tally_of(map(orjson.loads, whole_lines(out, identity)), rewards)

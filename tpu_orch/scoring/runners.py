@@ -34,12 +34,17 @@ class Piece(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A piece's lines of scores."""
+    """A piece's scores."""
 
-    lines: list[bytes]
+    text: bytes
+    """Lines of scores, one a rollout, each with its line break: as it is written, and as it travels fastest."""
     tally: Tally
     read: int
     """Bytes of the rollouts file that the piece is made of."""
+
+    @property
+    def lines(self) -> list[bytes]:
+        return self.text.splitlines()
 
 
 def read_pieces(path: str | Path, skip: int = 0, size: int = CHUNK) -> Iterator[Piece]:
@@ -73,7 +78,7 @@ def read_lines(path: str | Path, piece: Piece) -> list[Line]:
 def score_piece(job: Job, path: str, piece: Piece) -> Scored:
     with collector_paused():
         lines, tally = score_lines(job, read_lines(path, piece), path)
-    return Scored(lines, tally, piece.size)
+    return Scored(b"\n".join([*lines, b""]), tally, piece.size)
 
 
 def run_local(job: Job, path: str, pieces: Iterable[Piece]) -> Iterator[Scored]:
