@@ -23,7 +23,9 @@ class Cache(NamedTuple):
     v: Any
     """values [L, B, S, K, H]"""
     lengths: Any
-    """filled slots of each row, int32 [B]"""
+    """tokens that each row has read, int32 [B]: filled slots, and before them those of its prompt"""
+    prompts: "Cache | None" = None
+    """what rows have read in common: row b goes on from row b // (B / P) of these P; None: nothing"""
 
     @property
     def capacity(self) -> int:

@@ -28,6 +28,11 @@ class Softmax(NamedTuple):
     values: Float[Array, "R K G T H"]
 
 
+def nothing_seen(shape: tuple[int, ...], size: int) -> Softmax:
+    """The state before the first key, for queries [*shape] of heads of that size."""
+    return Softmax(jnp.full(shape, MASKED), jnp.zeros(shape), jnp.zeros((*shape, size)))
+
+
 def absorb(
     state: Softmax,
     q: Float[Array, "R T K G H"],
@@ -63,23 +68,27 @@ def chunked_attention(
     kv_heads: int,
     scale: float,
     cap: float = 0.0,
+    earlier: Softmax | None = None,
 ) -> Float[Array, "R T N H"]:
     """Attention over the chunks of a cache that a span touches, each query seeing its window up to its own position.
 
-    read(i) gives keys and values [R, C, K, H] of slots i*C..(i+1)*C.
+    read(i) gives keys and values [R, C, K, H] of slots i*C..(i+1)*C. earlier: what the queries have already seen elsewhere.
     """
     rows, length, heads, size = q.shape
     grouped = (q * scale).reshape(rows, length, kv_heads, -1, size)
-    shape = (rows, kv_heads, heads // kv_heads, length)
+    start = earlier or nothing_seen((rows, kv_heads, heads // kv_heads, length), size)
 
     def body(chunk: Array, state: Softmax) -> Softmax:
         slots = chunk * KEY_CHUNK + jnp.arange(KEY_CHUNK)
         back = positions[:, :, None] - slots
         return absorb(state, grouped, *read(chunk), (back >= 0) & (back < span.window), cap)
 
-    start = Softmax(jnp.full(shape, MASKED), jnp.zeros(shape), jnp.zeros((*shape, size)))
-    state = jax.lax.fori_loop(span.start // KEY_CHUNK, -(-span.end // KEY_CHUNK), body, start)
-    out = state.values / jnp.maximum(state.total, 1.0)[..., None]
+    return finished(jax.lax.fori_loop(span.start // KEY_CHUNK, -(-span.end // KEY_CHUNK), body, start), q)
+
+
+def finished(state: Softmax, q: Float[Array, "R T N H"]) -> Float[Array, "R T N H"]:
+    """The weighted mean of the values, in the order and type of the queries; 0 where nothing was seen."""
+    out = state.values / jnp.where(state.total > 0, state.total, 1.0)[..., None]
     return jnp.moveaxis(out, 3, 1).reshape(q.shape).astype(q.dtype)
 
 
@@ -91,11 +100,16 @@ def filled_attention(
     window: Int[Array, ""] | None,
     scale: float,
     cap: float = 0.0,
+    earlier: Softmax | None = None,
 ) -> Float[Array, "R T N H"]:
     """Attention over all S slots of a cache at once, each query seeing its window up to its own position.
 
     S is a multiple of SLOT_BLOCK. Sums over slots go block by block, each block a product of the same shape, so the blocks that a
     query does not see add exact zeros and their number does not change a bit of the result (`tests/models/test_layered.py`).
+
+    Args:
+      positions: of the queries, counted in slots of this cache.
+      earlier: what the queries have already seen elsewhere (`models.shared_prefix`).
     """
     rows, length, _, size = q.shape
     kv_heads, slots = k.shape[1:3]
@@ -106,13 +120,23 @@ def filled_attention(
     back = positions[:, :, None] - jnp.arange(slots)
     seen = back >= 0 if window is None else (back >= 0) & (back < window)
     scores = jnp.where(seen[:, None, None], scores, MASKED)
-    weights = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
+    highest = jnp.max(scores, axis=-1)
+    weights = jnp.exp(scores - highest[..., None])
     blocks = weights.reshape(rows, kv_heads, flat.shape[2], -1, SLOT_BLOCK)
     total = in_order(jnp.sum(blocks, axis=-1), 3).reshape(grouped.shape[:-1])
     stored = v.astype(q.dtype).reshape(rows, kv_heads, -1, SLOT_BLOCK, size)
     mixed = jnp.einsum("rkqcs,rkcsh->rkcqh", blocks.astype(q.dtype), stored, preferred_element_type=jnp.float32)
-    out = in_order(mixed, 2).reshape(grouped.shape) / total[..., None]
-    return jnp.moveaxis(out, 3, 1).reshape(q.shape).astype(q.dtype)
+    state = Softmax(highest, total, in_order(mixed, 2).reshape(grouped.shape))
+    state = state if earlier is None else merged(earlier, state)
+    return finished(state, q)
+
+
+def merged(one: Softmax, other: Softmax) -> Softmax:
+    """Of the keys of both: each side weighed by exp of its highest score, so the result is that of one softmax, exactly."""
+    highest = jnp.maximum(one.highest, other.highest)
+    left, right = jnp.exp(one.highest - highest), jnp.exp(other.highest - highest)
+    values = one.values * left[..., None] + other.values * right[..., None]
+    return Softmax(highest, one.total * left + other.total * right, values)
 
 
 def in_order(parts: Array, axis: int) -> Array:

@@ -5,7 +5,7 @@ and for training under `jax.checkpoint`. Nothing here knows tokens' meaning, sam
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +15,13 @@ from models.attention import Tokens, self_attention, softcap, visible
 from models.attention_kernels import cudnn_attention, kernel_of
 from models.block import Weights, block, norm
 from models.cache import Cache, append
-from models.cached_attention import KEY_CHUNK, Span, chunked_attention
+from models.cached_attention import KEY_CHUNK, Span, chunked_attention, finished, merged
 from models.config import ModelConfig
+from models.decode_kernels import DecodeKernel, decode_kernel_of, new_token_attention
 from models.parameters import initialise
 from models.rotary import EVERYTHING, Schedule, schedule
 from models.sharding import constrain
+from models.shared_prefix import shared_attention
 from models.table import parameter_table
 
 Params = dict[str, Any]
@@ -122,21 +124,26 @@ def extend(
     counts: Int[Array, "B"],
     *,
     row_tile: int | None = None,
+    kernel: Literal["auto", "xla", "cudnn", "triton"] = "xla",
 ) -> tuple[Float[Array, "B V"], Cache]:
     """Appends the first counts[b] of ids[b] to row b; gives the logits after each row's last new token, and the cache.
 
     A row with count 0 is left as it is, bit for bit, and its logits mean nothing. What the other rows hold, and the capacity, do
     not change one bit of a row. The number of rows does, as it changes the shapes of the matrix products, unless `row_tile` fixes
     it: then B must be a multiple of it, tiles run one after the other, and those without new tokens are skipped. No row may grow
-    past the capacity: what does not fit is lost silently.
+    past the capacity: what does not fit is lost silently. `kernel` is that of steps of one token a row (`models.decode_kernels`).
     """
     rows = ids.shape[0]
+    plain = not config.window and not config.attention_softcap
+    chosen = decode_kernel_of(kernel, config.dtype, plain=plain, shares=cache.prompts is not None)
     tile = row_tile or rows
     if rows % tile:
         raise ValueError(f"{rows} rows are no multiple of the row tile {tile}: allocate the cache in whole tiles")
     if rows == tile:
-        scores, k, v = _extend_tile(config, params, cache, ids, counts, jnp.int32(0))
-        return scores, Cache(k, v, cache.lengths + counts)
+        scores, k, v = _extend_tile(config, params, cache, ids, counts, jnp.int32(0), chosen)
+        return scores, Cache(k, v, cache.lengths + counts, cache.prompts)
+    if cache.prompts is not None:
+        raise ValueError("rows that share prompts are worked on all at once, not in tiles")
     busy = jnp.any(counts.reshape(-1, tile) > 0, axis=1)
     order = jnp.argsort(~busy, stable=True)
 
@@ -153,21 +160,31 @@ def extend(
 
 
 def _extend_tile(
-    config: ModelConfig, params: Params, cache: Cache, ids: Int[Array, "R T"], counts: Int[Array, "R"], first: Array
+    config: ModelConfig,
+    params: Params,
+    cache: Cache,
+    ids: Int[Array, "R T"],
+    counts: Int[Array, "R"],
+    first: Array,
+    kernel: DecodeKernel = "xla",
 ) -> tuple[Float[Array, "R V"], Array, Array]:
     """`extend` for the rows first..first+R of the whole k and v; cache.lengths are those rows' own."""
     rows, length = ids.shape
     positions = cache.lengths[:, None] + jnp.arange(length)
     live = counts > 0
-    longest = jnp.max(jnp.where(live, cache.lengths + counts, 0))
-    shortest = jnp.min(jnp.where(live, cache.lengths, cache.capacity))
+    prompts, before = cache.prompts, jnp.zeros(rows, jnp.int32)
+    if prompts is not None:
+        before = jnp.repeat(prompts.lengths, rows // prompts.lengths.shape[0])
+    filled = jnp.maximum(cache.lengths - before, 0)
+    longest = jnp.max(jnp.where(live, filled + counts, 0))
+    shortest = jnp.min(jnp.where(live, filled, cache.capacity))
 
     def layer(carry: tuple[Array, Array, Array], scanned: Any) -> tuple[tuple[Array, Array, Array], None]:
         x, k, v = carry
         weights, varying, number = scanned
 
         def attend(q: Array, new_k: Array, new_v: Array) -> tuple[Array, tuple[Array, Array]]:
-            stored = [append(old, number, first, new, cache.lengths, counts) for old, new in ((k, new_k), (v, new_v))]
+            stored = [append(old, number, first, new, filled, counts) for old, new in ((k, new_k), (v, new_v))]
 
             def read(chunk: Array) -> tuple[Array, Array]:
                 start = (number, first, chunk * KEY_CHUNK, 0, 0)
@@ -176,10 +193,18 @@ def _extend_tile(
                 return keys, values
 
             span = Span(jnp.maximum(shortest - varying.window + 1, 0), longest, varying.window)
-            out = chunked_attention(
-                q, read, span, positions, config.kv_heads, config.score_scale, config.attention_softcap
-            )
-            return out, (stored[0], stored[1])
+            heads, scale, cap = config.kv_heads, config.score_scale, config.attention_softcap
+            seen = None
+            if prompts is not None:
+                shared = partial(_chunk_of_prompts, prompts, number)
+                window = varying.window if config.window else None
+                seen = shared_attention(q, shared, KEY_CHUNK, prompts.lengths, positions, window, heads, scale, cap)
+            if kernel != "xla" and length == 1:
+                keys, values = (part[number] for part in stored)
+                state = new_token_attention(kernel, q, keys, values, filled + counts, scale)
+                return finished(state if seen is None else merged(seen, state), q), (stored[0], stored[1])
+            own = positions - before[:, None]
+            return chunked_attention(q, read, span, own, heads, scale, cap, seen), (stored[0], stored[1])
 
         x, (k, v) = block(config, weights, varying, x, positions, attend)
         return (x, k, v), None
@@ -188,3 +213,25 @@ def _extend_tile(
     (x, k, v), _ = jax.lax.scan(layer, (embed(config, params, ids), cache.k, cache.v), scanned)
     last = jnp.take_along_axis(x, jnp.maximum(counts - 1, 0)[:, None, None], axis=1)[:, 0]
     return logits(config, params, norm(config, params["final"], "norm", last)), k, v
+
+
+def read_prompt(
+    config: ModelConfig,
+    params: Params,
+    prompts: Cache,
+    ids: Int[Array, "1 T"],
+    counts: Int[Array, "1"],
+    row: Int[Array, "1"],
+) -> tuple[Float[Array, "1 V"], Cache]:
+    """`extend` for one row of a cache alone: how a prompt that many rows will share is read."""
+    scores, k, v = _extend_tile(config, params, prompts._replace(lengths=prompts.lengths[row]), ids, counts, row[0])
+    return scores, Cache(k, v, prompts.lengths.at[row].add(counts))
+
+
+def _chunk_of_prompts(prompts: Cache, layer: Array, chunk: Array) -> tuple[Array, Array]:
+    """Keys and values [P, C, K, H] of one layer and chunk."""
+    start = (layer, 0, chunk * KEY_CHUNK, 0, 0)
+    shape = prompts.k.shape
+    size = (1, shape[1], KEY_CHUNK, *shape[3:])
+    keys, values = (jax.lax.dynamic_slice(part, start, size)[0] for part in (prompts.k, prompts.v))
+    return keys, values

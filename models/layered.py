@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from models.block import block, norm
-from models.cached_attention import SLOT_BLOCK, filled_attention
+from models.cached_attention import SLOT_BLOCK, Softmax, filled_attention
 from models.config import ModelConfig
 from models.decoder import Params, embed, logits
 from models.rotary import schedule
+from models.shared_prefix import shared_attention
 
 
 class LayeredCache(NamedTuple):
@@ -29,7 +30,9 @@ class LayeredCache(NamedTuple):
     v: tuple[Any, ...]
     """of each layer, values [R, K, S, H]"""
     lengths: Any
-    """filled slots of each row, int32 [R]"""
+    """tokens that each row has read, int32 [R]: filled slots, and before them those of its prompt"""
+    prompts: "LayeredCache | None" = None
+    """what rows have read in common: row b goes on from row b // (R / P) of these P; None: nothing"""
 
 
 def init_layered(config: ModelConfig, rows: int, slots: int, dtype: str | None = None) -> LayeredCache:
@@ -82,9 +85,12 @@ def extend_layered(
         lengths = cache.lengths[chosen]
     token = jnp.arange(ids.shape[1])
     positions = lengths[:, None] + token
+    prompts = cache.prompts
+    served = None if prompts is None else _served(cache, prompts, chosen)
+    filled = positions if served is None else jnp.maximum(positions - served.before[:, None], token)
     room = cache.k[0].shape[2]
     # A slot past the end is dropped by the scatter: that is where tokens beyond a row's count go.
-    slots = jnp.where(token < counts[:, None], positions, room)
+    slots = jnp.where(token < counts[:, None], filled, room)
     heads = jnp.arange(config.kv_heads)
     where = (rows[:, None, None], heads[None, None], slots[:, :, None])
     keys, values = list(cache.k), list(cache.v)
@@ -97,10 +103,46 @@ def extend_layered(
                 stored[layer] = stored[layer].at[where].set(new.astype(stored[layer].dtype), mode="drop")
             k, v = (part[layer] if chosen is None else part[layer][chosen] for part in (keys, values))
             window = varying.window[layer] if config.window else None
-            return filled_attention(q, k, v, positions, window, config.score_scale, config.attention_softcap), None
+            seen = None if served is None else _seen_of_prompts(config, q, served, layer, positions, window)
+            cap = config.attention_softcap
+            return filled_attention(q, k, v, filled, window, config.score_scale, cap, seen), None
 
         x, _ = block(config, weights, jax.tree.map(lambda leaf, n=layer: leaf[n], varying), x, positions, attend)
     last = jnp.take_along_axis(x, jnp.maximum(counts - 1, 0)[:, None, None], axis=1)[:, 0]
     scores = logits(config, params, norm(config, params["final"], "norm", last))
     grown = cache.lengths.at[rows].add(counts, mode="drop")
-    return scores, LayeredCache(tuple(keys), tuple(values), grown)
+    return scores, LayeredCache(tuple(keys), tuple(values), grown, prompts)
+
+
+class Served(NamedTuple):
+    """The prompts as the rows that are worked on find them."""
+
+    prompts: LayeredCache
+    banks: Any
+    """int32 [F], the prompt of each; None: all rows are worked on, those of one prompt beside each other"""
+    before: Any
+    """int32 [R or F], tokens of each row's prompt"""
+
+
+def _served(cache: LayeredCache, prompts: LayeredCache, chosen: Array | None) -> Served:
+    sharing = cache.lengths.shape[0] // prompts.lengths.shape[0]
+    if chosen is None:
+        return Served(prompts, None, jnp.repeat(prompts.lengths, sharing))
+    return Served(prompts, chosen // sharing, prompts.lengths[chosen // sharing])
+
+
+def _seen_of_prompts(
+    config: ModelConfig, q: Array, served: Served, layer: int, positions: Array, window: Array | None
+) -> Softmax:
+    """What the queries see of their prompts in one layer."""
+    stored, banks = (served.prompts.k[layer], served.prompts.v[layer]), served.banks
+
+    def read(number: Array) -> tuple[Array, Array]:
+        """[P, K, S, H] -> [P or F, C, K, H]"""
+        pieces = (jax.lax.dynamic_slice_in_dim(part, number * SLOT_BLOCK, SLOT_BLOCK, 2) for part in stored)
+        k, v = (jnp.moveaxis(piece if banks is None else piece[banks], 2, 1).astype(q.dtype) for piece in pieces)
+        return k, v
+
+    lengths = served.prompts.lengths if banks is None else served.before
+    cap = config.attention_softcap
+    return shared_attention(q, read, SLOT_BLOCK, lengths, positions, window, config.kv_heads, config.score_scale, cap)
