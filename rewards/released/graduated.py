@@ -64,11 +64,6 @@ class Components(NamedTuple):
     orchestration: Float[Any, "B"]
 
 
-class Call(NamedTuple):
-    name: Json
-    arguments: JsonObject
-
-
 class Step(NamedTuple):
     """The first step of a name."""
 
@@ -100,7 +95,7 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         if spelled is None:
             found.append(None)
             continue
-        name = spelled.name if type(spelled) is Call and type(spelled.name) is str else None
+        name = spelled.name if type(spelled) is ToolCall and type(spelled.name) is str else None
         names.append(name)
         step = first.get(name)
         if step is None:
@@ -135,7 +130,7 @@ def _explain(rollout: Rollout, row: Row, found: Sequence[int | None]) -> tuple[C
             "value": float(row.value[place]),
             "semantic": float(row.semantic[place]),
         }
-        name = spelled.name if type(spelled) is Call and type(spelled.name) is str else None
+        name = spelled.name if type(spelled) is ToolCall and type(spelled.name) is str else None
         verdicts.append(CallVerdict(name, step, kind_of(attempt), levels))
         place += 1
     return tuple(verdicts)
@@ -172,11 +167,15 @@ def components(features: Features) -> Components:
     )
 
 
-def read_call(attempt: Resolved) -> Call | Json | None:
-    """The call as the released code reads it: any JSON value; None for text that is no JSON, or is never closed."""
-    if isinstance(attempt.attempt, ToolCall):
-        return Call(attempt.attempt.name, attempt.attempt.arguments)
-    text = attempt.attempt.text
+def read_call(attempt: Resolved) -> ToolCall | Json | None:
+    """The call as the released code reads it: any JSON value; None for text that is no JSON, or is never closed.
+
+    Its name may be anything.
+    """
+    made = attempt.attempt
+    if isinstance(made, ToolCall):
+        return made
+    text = made.text
     if not (text.startswith(OPEN) and text.endswith(CLOSE)):
         return None
     try:
@@ -185,7 +184,8 @@ def read_call(attempt: Resolved) -> Call | Json | None:
         return None
     if type(value) is not dict:
         return value if value is not None else False
-    return Call(value.get("name"), _arguments(value.get("arguments", {})))
+    name: Json = value.get("name")
+    return ToolCall(name, _arguments(value.get("arguments", {})))
 
 
 def _arguments(value: Json) -> JsonObject:

@@ -124,12 +124,17 @@ def _is_of(value: Json, key: str, definition: Definition) -> bool:
 
 
 def _enter_leaves(value: Json, key: str, found: list[tuple[str, Json]]) -> None:
-    """Adds the dotted keys of a call's parameters with their values; empty objects and lists vanish."""
+    """Adds the dotted keys of a call's parameters with their values; empty objects and lists vanish.
+
+    Args:
+      value: an object or a list.
+    """
     if type(value) is dict:
-        for name, item in value.items():
-            _enter_leaves(item, f"{key}.{name}" if key else name, found)
-    elif type(value) is list:
-        for place, item in enumerate(value):
-            _enter_leaves(item, f"{key}[{place}]", found)
+        within = [(f"{key}.{name}" if key else name, item) for name, item in value.items()]
     else:
-        found.append((key, value))
+        within = [(f"{key}[{place}]", item) for place, item in enumerate(value)]
+    for place, item in within:
+        if type(item) is dict or type(item) is list:
+            _enter_leaves(item, place, found)
+        else:
+            found.append((place, item))
