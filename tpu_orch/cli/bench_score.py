@@ -23,6 +23,7 @@ from tpu_orch.scoring.timing import (
     time_file,
     time_file_in,
     time_scores,
+    warm_up,
 )
 
 RELEASED = {"graduated-released": (6050.0, 3.0), "tier-released": (1250.0, 12.0)}
@@ -94,7 +95,7 @@ def measure(sample: Sample, reward: str, rounds: int) -> dict[str, Any]:
     stages: list[Seconds] = []
     one, two = [], []
     with started_workers(one_reward(sample, reward), PROCESSES) as pool:
-        time_file_in(pool, path)  # starts and warms the processes
+        warm_up(pool, path)
         for _ in range(rounds):
             stages.append(time_scores(job, rows)[0])
             one.append(time_file(job, path))

@@ -1,5 +1,6 @@
 """How fast one reward scores a sample: from text to scores, the reward alone, and whole files in one process and in two."""
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -71,6 +72,19 @@ def time_scores(job: Job, rows: Sequence[Fields]) -> tuple[Seconds, list[float]]
 def time_file(job: Job, path: str) -> float:
     """Wall seconds from the file of rollouts to the lines of scores, in this process."""
     return _drained(run_local(job, path, read_pieces(path)))
+
+
+def warm_up(pool: ProcessPoolExecutor, path: str) -> None:
+    """Until every process has opened the job and scored: they are started one by one, as work comes."""
+    while len(set(pool.map(_own_id, range(4 * PROCESSES)))) < PROCESSES:
+        pass
+    for _ in range(PROCESSES):
+        time_file_in(pool, path)
+
+
+def _own_id(_: int) -> int:
+    time.sleep(0.02)  # leaves the next one to another process
+    return os.getpid()
 
 
 def time_file_in(pool: ProcessPoolExecutor, path: str) -> float:
