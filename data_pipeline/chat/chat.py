@@ -79,7 +79,11 @@ class Chat:
         said = [text for text in (self.system, system_text(shown, self.schemas, task.mode)) if text]
         messages = [Message("system", "\n\n".join(said))] if said else []
         messages.append(Message("user", task.query))
-        return self._ids(self.family.render(messages, shown if self.schemas == "full" else (), self.manner))
+        return self.conversation(messages, shown if self.schemas == "full" else ())
+
+    def conversation(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
+        """Ids of any conversation up to where the assistant goes on, the tools offered as the family's template does."""
+        return self._ids(self.family.render(messages, tools, self.manner))
 
     def results(self, steps: Sequence[Resolved], *, closed: bool) -> list[int]:
         """Ids fed after a turn that made calls, up to where the assistant goes on.

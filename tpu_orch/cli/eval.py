@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,9 @@ class Args:
     temperature: float = 0.0
     """0 means greedy."""
 
+    context: int | None = None
+    """With --model on a public suite: tokens that one conversation may hold. Default: as many as in the run."""
+
     out: Annotated[Path | None, tyro.conf.arg(metavar="RESULT.json")] = None
     """Where the result is written as JSON."""
 
@@ -76,7 +80,7 @@ def run(args: Args) -> int:
     if sum(given) > 1 or (not any(given) and args.rollouts is None):
         raise InputError("give one of --model RUN, --endpoint URL, --rollouts FILE (or --compare FIRST SECOND)")
     if args.model is not None:
-        return evaluate_checkpoint(args, args.model)
+        return (evaluate_checkpoint_publicly if args.suite.public else evaluate_checkpoint)(args, args.model)
     return evaluate_endpoint(args) if args.endpoint.endpoint is not None else evaluate_stored(args)
 
 
@@ -123,6 +127,46 @@ def evaluate_checkpoint(args: Args, model: Path) -> int:
     attempts = [task_attempt(*one, 0) for one in zip(tasks, found.rollouts, found.scores, strict=True)]
     more = {"model": str(model), "step": saved.step, "reward": reward.name, **found.summary}
     return tell(args, attempts, f"{model}, step {saved.step}", more, {})
+
+
+def evaluate_checkpoint_publicly(args: Args, model: Path) -> int:
+    """A public benchmark asked of a checkpoint, in this process."""
+    options, suite = args.endpoint, args.suite.suite
+    options.check()
+    if args.context is not None and args.context < 1:
+        raise InputError("--context must be 1 or more")
+    items = args.suite.items(options, args.world.limit, args.seed)
+
+    import jax
+
+    from tpu_orch.evaluation.local import ask_policy, with_room
+    from tpu_orch.evaluation.sources import benchmark_figures
+    from tpu_orch.trainer.build import run_mesh
+    from tpu_orch.trainer.platform import prepare_platform
+    from tpu_orch.trainer.saved import open_policy
+
+    prepare_platform()
+    saved = open_policy(model, ())
+    engine = with_room(saved.engine, args.context, options.max_tokens)
+    with jax.set_mesh(run_mesh(saved.config)), counter("attempts", len(items) * options.samples) as tick:
+        asked = ask_policy(
+            items,
+            engine,
+            saved.params,
+            samples=options.samples,
+            temperature=args.temperature,
+            seed=args.seed,
+            on_finished=tick,
+        )
+    if asked.unanswered:
+        room = f"{asked.unanswered} of {asked.replies} conversations left no room in {engine.options.capacity} tokens"
+        print(f"tpu-orch eval: {room} and were answered by nothing; see --context", file=sys.stderr)
+    if args.rollouts is not None:
+        write_rows(args.rollouts, [one.record for one in asked.finished])
+    told: JsonObject = {"model": str(model), "step": saved.step, "suite": suite, "shots": options.shots}
+    told |= {"replies": asked.replies, "unanswered": asked.unanswered}
+    figures = benchmark_figures(suite, asked.finished)  # type: ignore[arg-type]
+    return tell(args, [one.attempt for one in asked.finished], f"{model}, step {saved.step}, {suite}", told, figures)
 
 
 def evaluate_stored(args: Args) -> int:

@@ -80,7 +80,7 @@ class TaskFiles:
         """Every path. Raises InputError for what is not given."""
         if suite.public:
             raise InputError(
-                f"--suite {suite.suite} is asked of an --endpoint; `tpu-orch judge` takes its stored output"
+                f"--suite {suite.suite} is asked of an --endpoint or a --model; `tpu-orch judge` takes its stored output"
             )
         folder = suite.data
         tools = self.tools or (folder / "tools.json" if folder else None)
@@ -105,7 +105,8 @@ class TaskFiles:
 
 @dataclass(frozen=True)
 class EndpointOptions:
-    """A model behind an OpenAI-compatible address."""
+    """A model behind an OpenAI-compatible address; how it is asked (from --calling to --max-tokens) also holds for --model
+    on a public suite."""
 
     endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
     """Base address, such as http://localhost:8000/v1."""
@@ -147,15 +148,7 @@ class EndpointOptions:
         """Raises InputError for values that make no sense."""
         if not self.endpoint_model:
             raise InputError("--endpoint needs --endpoint-model NAME")
-        if (
-            min(self.samples, self.concurrency, self.max_turns, self.max_tokens) < 1
-            or min(self.shots, self.retries) < 0
-        ):
-            raise InputError(
-                "--samples, --concurrency, --max-turns, --max-tokens: 1 or more; --shots, --retries: 0 or more"
-            )
-        if self.timeout <= 0:
-            raise InputError("--timeout must be above 0")
+        self.check()
         assert self.endpoint is not None
         return Endpoint(
             self.endpoint,
@@ -166,3 +159,15 @@ class EndpointOptions:
             self.retries,
             self.key_variable,
         ).checked()
+
+    def check(self) -> None:
+        """Raises InputError for numbers that make no sense."""
+        if (
+            min(self.samples, self.concurrency, self.max_turns, self.max_tokens) < 1
+            or min(self.shots, self.retries) < 0
+        ):
+            raise InputError(
+                "--samples, --concurrency, --max-turns, --max-tokens: 1 or more; --shots, --retries: 0 or more"
+            )
+        if self.timeout <= 0:
+            raise InputError("--timeout must be above 0")
