@@ -73,15 +73,26 @@ def attach(params: Mapping[str, Mapping[str, jax.Array]], adapters: Tree, lora: 
     return {group: {**leaves, **(scaled if group == "layers" else {})} for group, leaves in params.items()}
 
 
-def merge(params: Mapping[str, Mapping[str, jax.Array]], adapters: Tree, lora: LoraConfig) -> Tree:
-    """Plain parameters with the change added in float32 and rounded once to the type of the weights."""
+def merge(
+    params: Mapping[str, Mapping[str, jax.Array]], adapters: Tree, lora: LoraConfig, dtype: str | None = None
+) -> Tree:
+    """Plain parameters with the change added in float32, layer by layer, and rounded once.
+
+    Args:
+      dtype: of the merged weights; None: as the base has them. What has no adapter stays as it is.
+    """
 
     def merged(name: str, weight: jax.Array) -> jax.Array:
         if name not in lora.targets:
             return weight
-        a, b = (adapters["layers"][f"{name}_lora_{side}"].astype(jnp.float32) for side in "ab")
-        change = jnp.einsum("lir,lro->lio", a.reshape(a.shape[0], -1, lora.rank), b.reshape(*b.shape[:2], -1))
-        return (weight.astype(jnp.float32) + lora.scale * change.reshape(weight.shape)).astype(weight.dtype)
+
+        def one(parts: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+            whole, a, b = (part.astype(jnp.float32) for part in parts)
+            change = jnp.einsum("ir,ro->io", a.reshape(-1, lora.rank), b.reshape(lora.rank, -1))
+            return (whole + lora.scale * change.reshape(whole.shape)).astype(dtype or weight.dtype)
+
+        a, b = (adapters["layers"][f"{name}_lora_{side}"] for side in "ab")
+        return jax.lax.map(one, (weight, a, b))
 
     layers = {name: merged(name, weight) for name, weight in params["layers"].items()}
     return {group: layers if group == "layers" else dict(leaves) for group, leaves in params.items()}

@@ -162,12 +162,27 @@ def batch_sharding(mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> 
 
 
 def make_reshard(
-    config: ModelConfig, mesh: Mesh, dtype: str, rules: Mapping[str, tuple[str, ...]] = ROLLOUT_RULES
-) -> Callable[[Any], Any]:
-    """The one jitted function from trained parameters to those of the rollout: other rules, another type, fresh memory."""
+    config: ModelConfig,
+    mesh: Mesh,
+    dtype: str,
+    rules: Mapping[str, tuple[str, ...]] = ROLLOUT_RULES,
+    join: Callable[..., Any] = lambda params: params,
+) -> Callable[..., Any]:
+    """The one jitted function from trained parameters to those of the rollout: other rules, another type, fresh memory.
+
+    Norms keep their type, since the decoder reads them as they are stored: the rollout computes what the update computes.
+
+    Args:
+      join: makes plain parameters of what the function is given, such as a base and its adapters.
+    """
     kind = jnp.dtype(dtype)
+
+    def cast(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
+        name = jax.tree_util.keystr(path[-1:], simple=True)
+        return leaf if name.endswith("norm") else leaf.astype(kind)
+
     return jax.jit(
-        lambda params: jax.tree.map(lambda leaf: leaf.astype(kind), params),
+        lambda *given: jax.tree_util.tree_map_with_path(cast, join(*given)),
         out_shardings=param_shardings(config, mesh, rules),
     )
 

@@ -45,6 +45,23 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class LoraOptions:
+    """Low-rank adapters: gradients, optimiser state and checkpoints exist for them alone, the other weights are frozen.
+
+    They want a learning rate some ten times that of training all weights.
+    """
+
+    rank: int = 0
+    """Width of the adapters; 0: there are none, all weights are trained."""
+    alpha: float = 32.0
+    """What they add is multiplied by alpha / rank."""
+    targets: tuple[Literal["q", "k", "v", "o", "gate", "up", "down"], ...] = ("q", "k", "v", "o", "gate", "up", "down")
+    """Projections that have adapters."""
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """Of the frozen weights; left out: as they are stored, fresh ones in float32."""
+
+
+@dataclass(frozen=True)
 class WorldOptions:
     """Tasks of the built-in world (preset sandbox)."""
 
@@ -222,12 +239,16 @@ class RunConfig:
     """Longest tool result in tokens; longer ones are shortened structurally."""
     micro_tokens: int = 2048
     """Tokens of a micro-batch: bounds the memory of an update's forward and backward pass, and changes nothing else."""
+    gather_to_sample: bool = True
+    """While rollouts are drawn, hold weights whole along mesh.fsdp, split over mesh.model alone: nothing is gathered at every
+    token. If that copy does not fit, raise mesh.model, or turn this off."""
     optimizer_on_host: bool = False
     """Keep the optimiser's moments in pinned host memory between updates."""
     logits_chunk: int = 0
     """Tokens of a row whose logits exist at one time in an update (they are most of its memory where V is large); 0: all."""
     world: WorldOptions = field(default_factory=WorldOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
+    lora: LoraOptions = field(default_factory=LoraOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     warmup: WarmupOptions = field(default_factory=WarmupOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)

@@ -71,6 +71,7 @@ def test_exported_folders_load_and_agree(tmp_path: Path) -> None:
     script = Path(__file__).with_name("check_exports.py")
     done = subprocess.run([PYTHON, script, tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+    print(done.stdout)
     rows = [line.split() for line in done.stdout.splitlines()]
     assert len(rows) == 4 * len(FAMILIES)
     for name, whole, single in rows:

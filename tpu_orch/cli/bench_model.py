@@ -25,7 +25,8 @@ class Args:
 
     With --peers the same weights are exported and loaded by `transformers` in its own Python, and both take turns; medians are
     given, and how far the logits differ. It does not measure a trainer or a server: no packing, no tools, no batching of
-    requests. On an accelerator the share of its peak is given too (goal 45 % of a training step in bfloat16).
+    requests. `of peak` is the model's FLOPs (MFU) as a share of what the accelerator's maker promises in bfloat16 (goal 45 % of a
+    training step), elsewhere of one large product of matrices on this machine.
     """
 
     model: str = "small"
@@ -65,7 +66,7 @@ def run(args: Args) -> int:
     from models.decoder import init
     from models.table import parameter_count
     from tpu_orch.trainer.platform import prepare_platform
-    from tpu_orch.weights.bench import Sizes, peak_flops, reshard_work, token_ids, works
+    from tpu_orch.weights.bench import Sizes, peak_of, reshard_work, token_ids, works
 
     if min(args.rows, args.length, args.prompt, args.new, args.rounds) < 1 or args.prompt > args.length:
         raise InputError("--rows, --length, --prompt, --new and --rounds must be at least 1, --prompt at most --length")
@@ -74,7 +75,9 @@ def run(args: Args) -> int:
     sizes = Sizes(args.rows, args.length, args.prompt, args.new)
     params = jax.jit(partial(init, config))(jax.random.key(0))
     print(f"{parameter_count(config):,} parameters in {config.param_dtype}", file=sys.stderr)
-    peak = peak_flops(jax.devices()[0]) if config.dtype == "bfloat16" else None
+    peak = peak_of(jax.devices()[0], config.dtype)
+    how = "as its maker says" if peak.promised else "measured on a product of matrices"
+    print(f"peak of one device: {peak.flops:.3g} FLOP/s, {how}", file=sys.stderr)
     ours = works(config, params, sizes)
     rows: list[dict[str, Any]] = []
     goals: list[Goal] = []
@@ -85,7 +88,7 @@ def run(args: Args) -> int:
                 sides["transformers"] = partial(peer.seconds, name)
             print(f"measuring {name}", file=sys.stderr)
             taken = medians_in_turn(sides, args.rounds)
-            rows.append(_row(name, work.tokens, taken, work.flops / peak if peak else 0.0))
+            rows.append(_row(name, work.tokens, taken, work.flops / peak.flops))
         if peer.present:
             difference = peer.difference(token_ids(config, sizes))
             if config.dtype == "float32":
@@ -96,14 +99,14 @@ def run(args: Args) -> int:
     for row in rows:
         if row["ratio"]:
             goals.append(Goal(f"{row['what']}, over transformers", row["ratio"], 1.0))
-    if peak:
+    if peak.promised:
         goals.append(Goal("share of the peak in a training step", rows[1]["of peak"], MFU))
     report("model", rows, goals, args.json)
     return 0 if all(goal.met for goal in goals) else 1
 
 
 def _row(name: str, tokens: int, taken: dict[str, float], of_peak_seconds: float) -> dict[str, Any]:
-    """A row of the table; of_peak_seconds: what the work takes at the device's peak, 0 if not known."""
+    """A row of the table; of_peak_seconds: what the work takes at the device's peak, 0 if its FLOPs are not counted."""
     theirs = taken.get("transformers")
     return {
         "what": name,

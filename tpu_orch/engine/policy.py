@@ -75,7 +75,8 @@ class Policy(NamedTuple):
     row_axis: int = 0
     """Of every leaf of the cache but `lengths`."""
     prepare: Callable[[Params], Params] | None = None
-    """Makes of the weights what the other functions take, once a run. None: they take the weights as they are."""
+    """Makes of the weights what the other functions take, once a run; called as it is, so whatever is to be compiled in it is
+    jitted already. None: they take the weights as they are."""
     token_bytes: int = 0
     """Memory of one token of one row in the cache; 0 if it is not known."""
 
@@ -130,6 +131,6 @@ def _in_lanes(config: ModelConfig, cache_dtype: str | None, token_bytes: int) ->
             layered.resized,
             SLOT_BLOCK,
         ),
-        prepare=layered.layers_apart,
+        prepare=jax.jit(layered.layers_apart),
         token_bytes=token_bytes,
     )

@@ -53,7 +53,7 @@ class Programs:
         self.feed_rows = rows if lanes is None else lanes.feed_rows(options.chunk)
         compiler = ONE_THREAD if lanes is not None else None
         jit = partial(jax.jit, compiler_options=compiler)
-        self._prepare = jax.jit(policy.prepare) if policy.prepare else None
+        self._prepare = policy.prepare
         self._init = jit(partial(init_slots, policy, rows), static_argnums=0, out_shardings=slot_shardings(policy))
         feeding = feed if lanes is None else feed_some
         self._feed = jit(partial(feeding, policy), donate_argnums=1, **sharded(policy, 0))

@@ -15,7 +15,7 @@ from data_pipeline.formats import read_tasks, read_tools
 from data_pipeline.store import open_any
 from data_pipeline.words import Task, Tool
 from rewards.scoring import check_task, find_reward
-from tpu_orch.config import EvaluationOptions, RunConfig, TrainerOptions, WarmupOptions
+from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions
 from tpu_orch.engine import EngineOptions
 from tpu_orch.presets.recorded import fitting_demonstrations, replay_all
 from tpu_orch.reports.messages import say
@@ -26,8 +26,9 @@ def own() -> RunConfig:
     """`tpu-orch train own --model CKPT --tools T --store S --tasks X --reward R`: GRPO of your model on your tools.
 
     First the untrained model is sampled and evaluated (pass@k), which says whether reinforcement learning can start. All
-    weights are trained, without warm-up; --warmup.steps imitates replays of the references first. The best of the
-    evaluations is kept, and four without a better one end the run.
+    weights are trained, or adapters alone (--lora.rank 16 --trainer.learning-rate 2e-5); there is no warm-up unless
+    --warmup.steps asks for replays of the references. The best of the evaluations is kept, and four without a better one end
+    the run. The model's shape is its own: of the --model.* options, remat, attention and query-block count.
     """
     return RunConfig(
         preset="own",
@@ -35,6 +36,8 @@ def own() -> RunConfig:
         schemas="full",
         result_limit=512,
         micro_tokens=8192,
+        logits_chunk=512,
+        model=ModelOptions(remat="block", attention="auto", query_block=512),
         engine=EngineOptions(rows=64, capacity=4096, chunk=256, visit_steps=64, max_new_tokens=1024, max_turns=12),
         warmup=WarmupOptions(steps=0, batch=16, learning_rate=1e-5),
         trainer=TrainerOptions(steps=100, prompts=16, group=8, learning_rate=1e-6, replay=0),
@@ -44,14 +47,17 @@ def own() -> RunConfig:
 
 def prepare(config: RunConfig, folder: Path) -> Material:
     """Opens model, tools, answers and tasks; demonstrates what can be replayed if there is a warm-up."""
-    from tpu_orch.weights import find_policy, load_policy, policy_chat
+    from tpu_orch.trainer.build import computed_as
+    from tpu_orch.weights import find_policy, load_policy, policy_chat, write_card
 
     source, tools_path, answers, tasks_path = asked(config)
     tools, tasks = read_tools(tools_path), read_tasks(tasks_path)
     reward = find_reward(config.reward)
     for task in tasks:
         check_task(task, reward)
-    policy = find_policy(source, param_dtype="float32")
+    adapters = config.lora.rank > 0
+    kind = config.lora.dtype if adapters else "float32"
+    policy = find_policy(source, param_dtype=kind, change=partial(computed_as, config))
     shorten = Shortener(policy.tokenizer, config.result_limit, kept_paths(tasks))
     chat = policy_chat(policy, schemas=config.schemas, shorten=shorten)
     backend, identity = answering(answers, tools)
@@ -76,6 +82,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         identity={"model": policy.identity, "store": identity, "tasks": task_digest(tasks)},
         model=policy.config,
         load=partial(load_policy, policy, tell=say),
+        card=partial(write_card, policy, adapters),
     )
 
 

@@ -10,17 +10,18 @@ import numpy as np
 from data_pipeline.errors import InputError
 from models.attention_kernels import kernel_of
 from models.config import ModelConfig
-from models.sharding import batch_sharding, make_mesh, param_shardings
+from models.sharding import batch_sharding, make_mesh
 from rewards.scoring import find_reward
 from tpu_orch.config import RunConfig
-from tpu_orch.engine import Engine, decoder_policy
+from tpu_orch.engine import Engine, Policy, decoder_policy
 from tpu_orch.trainer.material import Material
 from tpu_orch.trainer.parts import Run
-from tpu_orch.trainer.policies import first_state, objective_of
+from tpu_orch.trainer.policies import first_state, lora_of, objective_of, trained_part
 from tpu_orch.training.batch import Shape
-from tpu_orch.training.learner import decoder_learner
+from tpu_orch.training.learner import Params
 from tpu_orch.training.offload import optimizer_on_host
 from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimizer
+from tpu_orch.training.sampling_weights import make_sampling_weights
 from tpu_orch.training.state import TrainState, abstract_state, state_shardings, with_shardings
 from tpu_orch.training.update import make_update
 
@@ -61,10 +62,17 @@ def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
         rope_theta=model.rope_theta,
         tied_embeddings=model.tied,
         dtype=model.dtype,
+        param_dtype=(config.lora.dtype if config.lora.rank else None) or "float32",
         remat=model.remat,
         attention=attention_of(config),
         query_block=model.query_block,
     )
+
+
+def computed_as(config: RunConfig, decoder: ModelConfig) -> ModelConfig:
+    """A released decoder, computed as the run's options say."""
+    model = config.model
+    return replace(decoder, remat=model.remat, attention=attention_of(config), query_block=model.query_block)
 
 
 def attention_of(config: RunConfig) -> Literal["auto", "xla", "cudnn", "splash"]:
@@ -128,12 +136,12 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     if config.trainer.replay and not material.demonstrations:
         raise InputError("trainer.replay needs demonstrations, and there are none: set --trainer.replay 0")
     decoder = material.model or model_config(config, material.chat.tokenizer.vocab_size)
-    learner = decoder_learner(decoder)
+    learner, placed = trained_part(config, decoder, material.load, mesh)
     first, second = optimizers(config)
     objective = objective_of(config.trainer, config.engine.max_new_tokens)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     abstract = abstract_state(learner.init, first.transform)
-    shardings = state_shardings(abstract, first.transform, param_shardings(decoder, mesh), everywhere)
+    shardings = state_shardings(abstract, first.transform, placed, everywhere)
     if config.optimizer_on_host:
         shardings = optimizer_on_host(abstract, shardings)
     rows = batch_sharding(mesh)
@@ -159,7 +167,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         config=config,
         material=material,
         reward=find_reward(config.reward),
-        engine=Engine(decoder_policy(decoder, mesh), material.chat, config.engine),
+        engine=Engine(sampling_policy(config, decoder, mesh, learner.frozen), material.chat, config.engine),
         warmup=updates[0],
         reinforce=updates[1],
         objective=objective,
@@ -180,6 +188,17 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         first_state(config, material, learner, first, mesh, shardings),
         restart,
     )
+
+
+def sampling_policy(config: RunConfig, decoder: ModelConfig, mesh: jax.sharding.Mesh, frozen: Params | None) -> Policy:
+    """The decoder as the engine's policy; it is given trained parameters and makes its own weights of them, once a run."""
+    policy = decoder_policy(decoder, mesh)
+    lora, gather = lora_of(config.lora), config.gather_to_sample
+    sampled = make_sampling_weights(decoder, mesh, lora=lora, frozen=frozen, gather=gather)
+    if sampled is None:
+        return policy
+    after = policy.prepare
+    return policy._replace(prepare=sampled if after is None else lambda params: after(sampled(params)))
 
 
 def rollout_row(config: RunConfig, material: Material) -> int:

@@ -32,6 +32,8 @@ class Material(NamedTuple):
     """Of a policy that training starts from; None: one of the configuration's shape, with fresh weights."""
     load: Callable[[Mesh], Any] | None = None
     """Reads that policy's weights, sharded over a mesh."""
+    card: Callable[[Path], None] | None = None
+    """Writes into the run's folder what that policy is (`tpu_orch.weights.card`)."""
 
 
 def task_digest(tasks: Sequence[Task]) -> str:
@@ -43,6 +45,8 @@ def task_digest(tasks: Sequence[Task]) -> str:
 
 
 def write_material(folder: Path, material: Material) -> None:
-    """The catalogue and the tasks that a run draws from, beside its rollouts, which name them: tools.json and tasks.jsonl."""
+    """The catalogue and the tasks that a run draws from, beside its rollouts, which name them; and what its policy began as."""
     write_tools(folder / TOOLS, material.tools)
     write_tasks(folder / TASKS, {task.id: task for task in (*material.eval_tasks, *material.train_tasks)}.values())
+    if material.card is not None:
+        material.card(folder)

@@ -1,7 +1,9 @@
-"""What a run trains, by its configuration: the objective of its updates and the first state of its policy."""
+"""What a run trains, by its configuration: all weights or adapters, its objective, and the first state of its policy."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,9 +11,16 @@ import numpy as np
 from jax.sharding import Mesh
 
 from data_pipeline.errors import InputError
-from tpu_orch.config import RunConfig, TrainerOptions
+from models.config import ModelConfig
+from models.decoder import init
+from models.lora import LoraConfig, adapter_table
+from models.sharding import param_shardings
+from models.table import entries, parameter_count
+from tpu_orch.config import LoraOptions, RunConfig, TrainerOptions
+from tpu_orch.reports.messages import say
 from tpu_orch.trainer.material import Material
-from tpu_orch.training.learner import Learner
+from tpu_orch.training.adapters import adapter_learner, adapter_shardings
+from tpu_orch.training.learner import Learner, Params, decoder_learner
 from tpu_orch.training.objective import OBJECTIVES, Objective
 from tpu_orch.training.optimizer import Optimizer
 from tpu_orch.training.state import TrainState, create_state, init_state
@@ -19,11 +28,34 @@ from tpu_orch.training.state import TrainState, create_state, init_state
 OVERLAP_CAP = 2.0  # importance weights of rollouts one step old go up to this
 
 
+def lora_of(options: LoraOptions) -> LoraConfig | None:
+    """The adapters that are trained; None: all weights are. Raises models' ConfigError."""
+    return LoraConfig(options.rank, options.alpha, options.targets) if options.rank else None
+
+
+def trained_part(
+    config: RunConfig, decoder: ModelConfig, load: Callable[[Mesh], Params] | None, mesh: Mesh
+) -> tuple[Learner, Any]:
+    """The learner and the shardings of its parameters: of all weights, or of adapters over a base that is read here."""
+    lora = lora_of(config.lora)
+    if lora is None:
+        return decoder_learner(decoder), param_shardings(decoder, mesh)
+    base = fresh_base(decoder, mesh, config.seed) if load is None else load(mesh)
+    trained = sum(math.prod(spec.shape) for _, _, spec in entries(adapter_table(decoder, lora)))
+    say(f"adapters of rank {lora.rank}: {trained:,} weights are trained, {parameter_count(decoder):,} are frozen")
+    return adapter_learner(decoder, lora, base), adapter_shardings(decoder, lora, mesh)
+
+
+def fresh_base(decoder: ModelConfig, mesh: Mesh, seed: int) -> Params:
+    """Frozen weights of a run that starts from none: the same at every start."""
+    return jax.jit(partial(init, decoder), out_shardings=param_shardings(decoder, mesh))(jax.random.key(seed))
+
+
 def first_state(
     config: RunConfig, material: Material, learner: Learner, optimizer: Optimizer, mesh: Mesh, shardings: TrainState
 ) -> Callable[[], TrainState]:
     """What makes the state of step 0: from fresh weights, or from those that the material reads."""
-    if material.load is None:
+    if material.load is None or learner.frozen is not None:
         return lambda: create_state(learner.init, optimizer.transform, config.seed, shardings)
     load = material.load
 

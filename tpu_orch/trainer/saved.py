@@ -7,20 +7,17 @@ from typing import Any, NamedTuple
 
 import jax
 
-from data_pipeline.chat import Chat
 from data_pipeline.chat.shortening import Shortener
 from data_pipeline.environment.shorten import kept_paths
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import JsonError, read_json
-from data_pipeline.tokenizers import load_tokenizer
 from data_pipeline.words import Task
-from models.decoder import init
-from models.sharding import param_shardings
-from tpu_orch.checkpoints import load_parts, newest_step
+from tpu_orch.checkpoints import newest_step
 from tpu_orch.config import RunConfig, from_json
 from tpu_orch.engine import Engine, EngineOptions, decoder_policy
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG
-from tpu_orch.trainer.build import model_config, run_mesh
+from tpu_orch.trainer.build import run_mesh
+from tpu_orch.weights import find_policy, load_policy, policy_chat
 
 
 class SavedPolicy(NamedTuple):
@@ -48,16 +45,10 @@ def open_policy(folder: Path, tasks: Iterable[Task], engine: EngineOptions | Non
     except (JsonError, TypeError) as error:
         raise InputError(f"{folder / CONFIG}: no configuration of a run: {error}") from None
     config = config if engine is None else replace(config, engine=engine)
-    tokenizer = load_tokenizer(folder / "tokenizer.model")
-    chat = Chat(tokenizer, config.schemas, Shortener(tokenizer, config.result_limit, kept_paths(tasks)))
-    decoder, mesh = model_config(config, tokenizer.vocab_size), run_mesh(config)
-    step = newest_step(folder / CHECKPOINTS)
+    source, mesh = find_policy(folder), run_mesh(config)
+    shorten = Shortener(source.tokenizer, config.result_limit, kept_paths(tasks))
+    chat = policy_chat(source, schemas=config.schemas, shorten=shorten)
     with jax.set_mesh(mesh):
-        shapes = jax.eval_shape(lambda: init(decoder, jax.random.key(0)))
-        placed = jax.tree.map(
-            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-            shapes,
-            param_shardings(decoder, mesh),
-        )
-        params = load_parts(step, {"params": placed})["params"]
-    return SavedPolicy(config, Engine(decoder_policy(decoder, mesh), chat, config.engine), params, int(step.name))
+        params = load_policy(source, mesh)
+    step = int(newest_step(folder / CHECKPOINTS).name)
+    return SavedPolicy(config, Engine(decoder_policy(source.config, mesh), chat, config.engine), params, step)

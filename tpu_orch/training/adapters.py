@@ -4,7 +4,6 @@ The train state, its optimiser and its checkpoints hold the adapters alone. The 
 change nothing. Rollouts and export take the merged weights.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ import jax
 
 from models import decoder
 from models.config import ModelConfig
-from models.lora import LoraConfig, adapter_table, attach, init_adapters, merge
+from models.lora import LoraConfig, adapter_table, attach, init_adapters
 from models.sharding import table_shardings
 from tpu_orch.training.learner import Learner, Params
 
@@ -35,16 +34,3 @@ def adapter_learner(config: ModelConfig, lora: LoraConfig, base: Params) -> Lear
 def adapter_shardings(config: ModelConfig, lora: LoraConfig, mesh: jax.sharding.Mesh) -> Any:
     """Shardings of the adapters, by the same rules as the weights that they change."""
     return table_shardings(adapter_table(config, lora), mesh)
-
-
-def make_merge(lora: LoraConfig, shardings: Any = None) -> Callable[[Params, Params], Params]:
-    """The jitted function (base, adapters) -> plain parameters in the base's type.
-
-    Args:
-      shardings: of what comes out; None: as the base lies.
-    """
-    return jax.jit(partial(_merged, lora), out_shardings=shardings)
-
-
-def _merged(lora: LoraConfig, base: Params, adapters: Params) -> Params:
-    return merge(base, adapters, lora)

@@ -71,7 +71,7 @@ def matrices(params: Any) -> Any:
         if group != "layers" or leaf.ndim < 3 or not is_decayed(name):
             return None
         # [L, inputs..., outputs...]: only the output projection sums over two axes, heads and their size.
-        inputs = 2 if name == "o" else 1
+        inputs = 2 if name in ("o", "o_lora_a") else 1
         return contrib.MuonDimensionNumbers(tuple(range(1, 1 + inputs)), tuple(range(1 + inputs, leaf.ndim)))
 
     return jax.tree_util.tree_map_with_path(of, params)

@@ -17,9 +17,11 @@ from models.cache import init_cache
 from models.config import ModelConfig
 from models.sharding import make_mesh, make_reshard, param_shardings
 from models.table import parameter_count
+from tpu_orch.reports.turns import seconds_of
 from tpu_orch.training.learner import decoder_learner, target_statistics
 
 LEARNING_RATE = 1e-5
+PRODUCT, PRODUCT_ROUNDS = 2048, 6
 PEAK_FLOPS = {
     "H100": 989e12,
     "H200": 989e12,
@@ -79,9 +81,24 @@ def forward_flops(config: ModelConfig, length: int) -> float:
     return 2.0 * (parameter_count(config) - table) + attention
 
 
-def peak_flops(device: jax.Device) -> float | None:
-    """What the device's maker promises in bfloat16; None if it is not known."""
-    return next((peak for name, peak in PEAK_FLOPS.items() if name in device.device_kind), None)
+class Peak(NamedTuple):
+    """What the shares of a model's FLOPs (MFU) are shares of."""
+
+    flops: float
+    """a second"""
+    promised: bool
+    """by the device's maker; else measured here"""
+
+
+def peak_of(device: jax.Device, dtype: str) -> Peak:
+    """The maker's figure for bfloat16 where it is known, else the speed of one large product of matrices on this machine."""
+    known = next((peak for name, peak in PEAK_FLOPS.items() if name in device.device_kind), None)
+    if known is not None and dtype == "bfloat16":
+        return Peak(known, True)
+    square = jnp.full((PRODUCT, PRODUCT), 0.5, dtype)
+    product = jax.jit(jnp.matmul)
+    seconds = [seconds_of(lambda: jax.block_until_ready(product(square, square))) for _ in range(PRODUCT_ROUNDS)]
+    return Peak(2.0 * PRODUCT**3 / min(seconds[1:]), False)
 
 
 def reshard_work(config: ModelConfig, params: decoder.Params) -> Work:

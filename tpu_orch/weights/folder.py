@@ -3,15 +3,16 @@
 model.json      our configuration of the decoder
 checkpoints/0   the parameters, with their manifest
 published/      config.json, tokenizer files, chat template and generation settings, as they came
+
+A run that started from weights has the same files (`tpu_orch.weights.card`), and opens as an import does.
 """
 
-import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from data_pipeline.errors import InputError
@@ -20,35 +21,20 @@ from data_pipeline.tokenizers import load_tokenizer
 from data_pipeline.words import JsonObject
 from models.config import ModelConfig
 from models.errors import ModelError
-from models.hf.configs import as_json, from_json, published_config, read_config
+from models.hf.configs import from_json, published_config, read_config
 from models.hf.load import load_params
-from models.sharding import make_mesh, param_shardings
-from models.table import abstract, parameter_count
-from tpu_orch.checkpoints import Checkpoints, load_parts, newest_step
+from models.lora import LoraConfig, adapter_table, merge
+from models.sharding import make_mesh, param_shardings, table_shardings
+from models.table import abstract
+from tpu_orch.checkpoints import load_parts, newest_step
 from tpu_orch.config import MeshOptions, RunConfig
 from tpu_orch.config import from_json as run_from_json
-from tpu_orch.runs.files import write_json
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG
-from tpu_orch.runs.processes import barrier, first_process
 from tpu_orch.trainer.build import model_config
+from tpu_orch.trainer.policies import fresh_base, lora_of
+from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED, kind_of, read_published, weights_digest
 
-MODEL = "model.json"
-PUBLISHED = "published"
 TOKENIZER = "tokenizer.model"
-CARRIED = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-)
-"""files of a published folder that are kept beside the weights"""
 
 
 class Weights(NamedTuple):
@@ -72,60 +58,117 @@ def open_mesh(options: MeshOptions) -> Mesh:
         raise InputError(str(error)) from error
 
 
-def import_weights(
-    source: Path, out: Path, mesh: Mesh, *, param_dtype: str | None = None, tell: Callable[[str], None] = print
-) -> ModelConfig:
-    """Reads a published folder into a new folder of ours, which appears when it is complete.
-
-    Args:
-      param_dtype: of the stored weights; None: as published.
-    Raises:
-      InputError: `out` exists, or the source is damaged, incomplete, of an unknown family, or does not fit the mesh.
-    """
-    if out.exists():
-        raise InputError(f"{out} exists: choose another folder or remove it")
-    try:
-        config, _ = read_config(source)
-        config = replace(config, param_dtype=param_dtype or config.param_dtype)
-        params = load_params(source, config, mesh, tell)
-    except ModelError as error:
-        raise InputError(str(error)) from error
-    half = out.with_name(f".{out.name}.partial")
-    if first_process():
-        shutil.rmtree(half, ignore_errors=True)
-        (half / PUBLISHED).mkdir(parents=True)
-        for name in CARRIED:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, half / PUBLISHED / name)
-        write_json(half / MODEL, as_json(config))
-    barrier("weights folder made")
-    tell(f"writing {parameter_count(config):,} parameters")
-    with Checkpoints(half / CHECKPOINTS, keep=1) as checkpoints:
-        checkpoints.save(0, {"params": params}, {"imported": source.name})
-    if first_process():
-        half.rename(out)
-    barrier("weights imported")
-    return config
-
-
 def open_weights(folder: Path, mesh: Mesh) -> Weights:
-    """The weights of an imported folder, or the newest of a run, sharded over the mesh.
+    """The weights of an imported folder, or the newest of a run, sharded over the mesh; adapters are merged into their base.
 
     Raises:
       InputError: the folder is neither, its checkpoint is damaged, or the mesh does not fit.
     """
+    config, published, files = described(folder)
+    adapted = open_adapted(folder, mesh)
+    if adapted is None:
+        params, step = _stored(folder, _shardings(folder, config, mesh), abstract(config))
+        return Weights(config, params, published, files, step)
+    join = jax.jit(partial(_merged, adapted.lora), out_shardings=param_shardings(config, mesh))
+    return Weights(config, join(adapted.base, adapted.adapters), published, files, adapted.step)
+
+
+class Adapted(NamedTuple):
+    """The adapters that a run trained, and what they change."""
+
+    config: ModelConfig
+    """of the base"""
+    lora: LoraConfig
+    base: Any
+    adapters: Any
+    name: str
+    """of the base's folder; empty where it was made from the run's seed"""
+    step: int
+    """of the checkpoint"""
+
+
+def open_adapted(folder: Path, mesh: Mesh) -> Adapted | None:
+    """Base and newest adapters of a run that trained adapters; None for any other folder.
+
+    Raises:
+      InputError: as `open_weights`; or the base is no longer where it was, or is another.
+    """
+    if not (folder / CONFIG).exists() or not (folder / CHECKPOINTS).exists():
+        return None
+    run = _run_of(folder)
+    lora = lora_of(run.lora)
+    if lora is None:
+        return None
+    config = described(folder)[0]
+    table = adapter_table(config, lora)
+    shapes = {g: {n: jax.ShapeDtypeStruct(s.shape, "float32") for n, s in specs.items()} for g, specs in table.items()}
+    _shardings(folder, config, mesh)
+    adapters, step = _stored(folder, table_shardings(table, mesh), shapes)
+    named = folder / BASE
+    if not named.exists():
+        return Adapted(config, lora, fresh_base(config, mesh, run.seed), adapters, "", step)
+    source = _base_of(named)
+    return Adapted(config, lora, base_params(source, config, mesh), adapters, source.name, step)
+
+
+def base_params(source: Path, config: ModelConfig, mesh: Mesh) -> Any:
+    """The weights of any folder that holds a policy, in config.param_dtype. Raises InputError."""
     try:
-        config, published, files = described(folder)
-        shardings = param_shardings(config, mesh)
+        if kind_of(source) == "published":
+            return load_params(source, config, mesh)
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    return cast(open_weights(source, mesh).params, config, mesh)
+
+
+def cast(params: Any, config: ModelConfig, mesh: Mesh) -> Any:
+    """The weights in config.param_dtype."""
+    kind = jnp.dtype(config.param_dtype)
+    if all(leaf.dtype == kind for leaf in jax.tree.leaves(params)):
+        return params
+    convert = jax.jit(
+        partial(jax.tree.map, lambda leaf: leaf.astype(kind)), out_shardings=param_shardings(config, mesh)
+    )
+    return convert(params)
+
+
+def _merged(lora: LoraConfig, base: Any, adapters: Any) -> Any:
+    return merge(base, adapters, lora)
+
+
+def _base_of(named: Path) -> Path:
+    """Where the base of a run's adapters lies. Raises InputError if it is gone or not the same any more."""
+    told = read_json(named.read_bytes())
+    source = Path(told["folder"])
+    if not source.is_dir():
+        raise InputError(
+            f"{named}: the base of these adapters is no longer in {source}: put it back, or name its new place"
+        )
+    try:
+        kind = kind_of(source)
+        config = read_published(source)[0] if kind == "published" else described(source)[0]
+        same = weights_digest(source, kind, config) == told["weights"]
+    except ModelError as error:
+        raise InputError(f"{source}: {error}") from None
+    if not same:
+        raise InputError(f"{named}: {source} no longer holds the weights that these adapters were trained on")
+    return source
+
+
+def _shardings(folder: Path, config: ModelConfig, mesh: Mesh) -> Any:
+    try:
+        return param_shardings(config, mesh)
     except ModelError as error:
         raise InputError(f"{folder}: {error}") from None
+
+
+def _stored(folder: Path, shardings: Any, shapes: Any) -> tuple[Any, int]:
+    """The newest parameters of a folder of checkpoints, and their step."""
     placed = jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        abstract(config),
-        shardings,
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes, shardings
     )
     step = newest_step(folder / CHECKPOINTS)
-    return Weights(config, load_parts(step, {"params": placed})["params"], published, files, int(step.name))
+    return load_parts(step, {"params": placed})["params"], int(step.name)
 
 
 def described(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
@@ -146,7 +189,14 @@ def _imported(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
 def _trained(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
     if not (folder / CONFIG).exists():
         raise InputError(f"{folder}: holds neither {MODEL} (an import) nor {CONFIG} (a run)")
-    run = run_from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
+    run = _run_of(folder)
     pieces = folder / TOKENIZER
     config = model_config(run, load_tokenizer(pieces).vocab_size)
     return config, published_config(config, run.engine.capacity), (pieces,)
+
+
+def _run_of(folder: Path) -> RunConfig:
+    try:
+        return run_from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
+    except (JsonError, TypeError) as error:
+        raise InputError(f"{folder / CONFIG}: no configuration of a run: {error}") from None

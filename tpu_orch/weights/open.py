@@ -11,12 +11,9 @@ resumed from its own checkpoint; `load_policy` reads the weights, sharded over t
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from data_pipeline.chat import CHATML, Chat, Family, Manner, Schemas, family_of
@@ -26,15 +23,10 @@ from data_pipeline.tokenizers import SentencePieceTokenizer, Tokenizer, load_tok
 from data_pipeline.words import Json, JsonObject, Resolved
 from models.config import ModelConfig
 from models.errors import ModelError
-from models.hf.configs import as_json, read_config
-from models.hf.load import load_params, match
-from models.hf.tensor_files import read_folder
-from models.sharding import param_shardings
-from tpu_orch.checkpoints import manifest, newest_step
-from tpu_orch.runs.folder import CHECKPOINTS
-from tpu_orch.weights.folder import MODEL, PUBLISHED, TOKENIZER, described, open_weights
-
-Kind = Literal["published", "imported", "run"]
+from models.hf.configs import as_json
+from models.hf.load import load_params
+from tpu_orch.weights.folder import TOKENIZER, cast, described, open_weights
+from tpu_orch.weights.kinds import PUBLISHED, Kind, kind_of, read_published, weights_digest
 
 
 class PolicySource(NamedTuple):
@@ -73,13 +65,13 @@ def find_policy(
     Raises:
       InputError: the folder is none of these, is incomplete, or its tokenizer has more tokens than the model.
     """
-    kind = _kind(folder)
+    kind = kind_of(folder)
     try:
         config, published, files = read_published(folder) if kind == "published" else described(folder)
         stored = [config.param_dtype, kind]
         config = replace(config, param_dtype=param_dtype or config.param_dtype, dtype=dtype or config.dtype)
         config = change(config)
-        weights = _weights_digest(folder, kind, config)
+        weights = weights_digest(folder, kind, config)
     except ModelError as error:
         raise InputError(str(error)) from error
     tokenizer, family = _language(folder, kind, published)
@@ -100,8 +92,7 @@ def load_policy(source: PolicySource, mesh: Mesh, tell: Callable[[str], None] = 
     try:
         if source.kind == "published":
             return load_params(source.folder, source.config, mesh, tell)
-        params = open_weights(source.folder, mesh).params
-        return _cast(params, source.config.param_dtype, param_shardings(source.config, mesh))
+        return cast(open_weights(source.folder, mesh).params, source.config, mesh)
     except ModelError as error:
         raise InputError(str(error)) from error
 
@@ -118,24 +109,6 @@ def policy_chat(
     return Chat(source.tokenizer, schemas, shorten, source.family, manner or Manner(), system)
 
 
-def _kind(folder: Path) -> Kind:
-    if (folder / MODEL).exists():
-        return "imported"
-    if (folder / CHECKPOINTS).exists():
-        return "run"
-    if (folder / "config.json").is_file():
-        return "published"
-    raise InputError(f"{folder}: no published model (config.json), no import ({MODEL}) and no run ({CHECKPOINTS}/)")
-
-
-def read_published(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
-    """Configuration, config.json and the files beside the weights of a published folder."""
-    config, published = read_config(folder)
-    beside = [p for p in folder.iterdir() if p.is_file() and p.suffix in (".json", ".model", ".txt", ".jinja")]
-    kept = [p for p in beside if p.name != "config.json" and not p.name.endswith(".index.json")]
-    return config, published, tuple(sorted(kept))
-
-
 def _language(folder: Path, kind: Kind, published: JsonObject) -> tuple[Tokenizer, Family]:
     if kind == "run":
         return load_tokenizer(folder / TOKENIZER), CHATML
@@ -144,20 +117,3 @@ def _language(folder: Path, kind: Kind, published: JsonObject) -> tuple[Tokenize
     # No release of these families has SentencePiece files: such a folder is the export of a policy trained here.
     ours = family.form == "hermes" and isinstance(tokenizer, SentencePieceTokenizer)
     return tokenizer, CHATML if ours else family
-
-
-def _weights_digest(folder: Path, kind: Kind, config: ModelConfig) -> Json:
-    if kind != "published":
-        step = newest_step(folder / CHECKPOINTS)
-        return hashlib.blake2b((step / manifest.NAME).read_bytes(), digest_size=16).hexdigest()
-    tensors = read_folder(folder)
-    match(folder, config, tensors)
-    return [[t.name, str(t.dtype), list(t.shape), t.path.name, t.offset] for t in tensors.values()]
-
-
-def _cast(params: Any, dtype: str, shardings: Any) -> Any:
-    kind = jnp.dtype(dtype)
-    if all(leaf.dtype == kind for leaf in jax.tree.leaves(params)):
-        return params
-    convert = jax.jit(partial(jax.tree.map, lambda leaf: leaf.astype(kind)), out_shardings=shardings)
-    return convert(params)

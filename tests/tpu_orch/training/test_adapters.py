@@ -1,19 +1,23 @@
 """Adapters are all that an update moves; the optimiser may rest in host memory; both give the plain update's numbers."""
 
+from dataclasses import replace
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from data_pipeline.words import Ledger
 from models.config import tiny
-from models.lora import LoraConfig
-from models.sharding import batch_sharding, make_mesh, param_shardings
-from tpu_orch.training.adapters import adapter_learner, adapter_shardings, make_merge
+from models.lora import LoraConfig, merge
+from models.sharding import ROLLOUT_RULES, batch_sharding, make_mesh, param_shardings
+from tpu_orch.training.adapters import adapter_learner, adapter_shardings
 from tpu_orch.training.batch import micro_batches, rollout_example, shapes
 from tpu_orch.training.learner import decoder_learner
 from tpu_orch.training.objective import Objective
 from tpu_orch.training.offload import HOST, optimizer_on_host
 from tpu_orch.training.optimizer import OptimizerConfig, make_optimizer
+from tpu_orch.training.sampling_weights import make_sampling_weights
 from tpu_orch.training.state import TrainState, abstract_state, create_state, state_shardings
 from tpu_orch.training.update import make_update, train_step
 
@@ -48,7 +52,7 @@ def test_only_adapters_are_trained_and_the_base_is_an_argument() -> None:
     )
     after = update.logprobs(state.params, batches()[0])
     assert np.abs(after - before).max() > 1e-4
-    merged = make_merge(LORA)(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), half), state.params)
+    merged = jax.jit(partial(merge, lora=LORA, dtype="float32"))(half, state.params)
     np.testing.assert_allclose(plain.logprobs(merged, batches()[0]), after, atol=1e-5)
 
 
@@ -67,6 +71,23 @@ def test_adapters_on_a_mesh() -> None:
         there, metrics = train_step(update, create_state(spread.init, OPTIMIZER.transform, 1, placed), batches())
     np.testing.assert_allclose(metrics["grad_norm"], expected["grad_norm"], rtol=1e-4)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), there.params, state.params)
+
+
+def test_sampling_weights_are_the_trained_ones_merged_cast_and_laid_out_anew() -> None:
+    mesh = make_mesh({"fsdp": 2, "model": 2, "data": 2})
+    half = replace(CONFIG, dtype="bfloat16")
+    assert make_sampling_weights(CONFIG, make_mesh({"data": 4, "model": 2})) is None
+    assert make_sampling_weights(CONFIG, mesh, gather=False) is None
+    cast = make_sampling_weights(half, mesh)
+    fresh = adapter_learner(CONFIG, LORA, BASE).init(jax.random.key(1))
+    moved = jax.tree.map(lambda leaf: leaf + 0.1, fresh)
+    merged = make_sampling_weights(half, mesh, lora=LORA, frozen=jax.device_put(BASE, param_shardings(CONFIG, mesh)))
+    assert cast is not None and merged is not None
+    for found, expected in ((cast(BASE), BASE), (merged(moved), jax.jit(partial(merge, lora=LORA))(BASE, moved))):
+        assert jax.tree.map(lambda leaf: leaf.sharding, found) == param_shardings(CONFIG, mesh, ROLLOUT_RULES)
+        for name, leaf in found["layers"].items():  # norms are read in full by both, the update and the rollout
+            assert leaf.dtype == (jnp.float32 if name.endswith("norm") else jnp.bfloat16)
+            np.testing.assert_allclose(leaf.astype(jnp.float32), expected["layers"][name], rtol=2**-8, atol=1e-6)
 
 
 def test_an_optimiser_in_host_memory_gives_the_same_weights() -> None:
