@@ -22,6 +22,6 @@ def place_of(place: Place | str) -> epath.Path:
 def put_whole(place: Place, content: bytes) -> None:
     """Writes a file that is there whole or not at all; objects of a bucket are so by themselves."""
     if in_bucket(place):
-        place.write_bytes(content)
+        place_of(place).write_bytes(content)
     else:
         write_whole(Path(place), content)
