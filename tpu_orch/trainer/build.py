@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
+from data_pipeline.chat import Chat
 from data_pipeline.errors import InputError
 from models.attention_kernels import kernel_of
 from models.config import ModelConfig
@@ -14,6 +15,7 @@ from models.sharding import batch_sharding, make_mesh
 from rewards.scoring import find_reward
 from tpu_orch.config import RunConfig
 from tpu_orch.engine import Engine, Policy, decoder_policy
+from tpu_orch.trainer.hosts import HostsEngine, brought, own_mesh
 from tpu_orch.trainer.material import Material
 from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.policies import first_state, lora_of, objective_of, trained_part
@@ -167,7 +169,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         config=config,
         material=material,
         reward=find_reward(config.reward),
-        engine=Engine(sampling_policy(config, decoder, mesh, learner.frozen), material.chat, config.engine),
+        engine=rollout_engine(sampling_policy(config, decoder, mesh, learner.frozen), material.chat, config, mesh),
         warmup=updates[0],
         reinforce=updates[1],
         objective=objective,
@@ -192,13 +194,25 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
 
 def sampling_policy(config: RunConfig, decoder: ModelConfig, mesh: jax.sharding.Mesh, frozen: Params | None) -> Policy:
     """The decoder as the engine's policy; it is given trained parameters and makes its own weights of them, once a run."""
-    policy = decoder_policy(decoder, mesh)
-    lora, gather = lora_of(config.lora), config.gather_to_sample
+    own = own_mesh(mesh)
+    policy = decoder_policy(decoder, own)
+    lora, gather = lora_of(config.lora), config.gather_to_sample or own is not mesh
     sampled = make_sampling_weights(decoder, mesh, lora=lora, frozen=frozen, gather=gather)
+    if own is not mesh:
+        sampled = brought(sampled, mesh, own)
     if sampled is None:
         return policy
     after = policy.prepare
     return policy._replace(prepare=sampled if after is None else lambda params: after(sampled(params)))
+
+
+def rollout_engine(policy: Policy, chat: Chat, config: RunConfig, mesh: jax.sharding.Mesh) -> Engine:
+    """What draws the run's rollouts, by itself or beside other processes."""
+    own = own_mesh(mesh)
+    if own is mesh:
+        return Engine(policy, chat, config.engine)
+    with jax.set_mesh(own):  # else its tables would lie over all processes
+        return HostsEngine(policy, chat, config.engine, own)
 
 
 def rollout_row(config: RunConfig, material: Material) -> int:
