@@ -68,6 +68,8 @@ class WorldOptions:
     shown_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that demonstrations show; deeper ones are left to reinforcement learning."""
     shown_per_depth: int = 6000
+    shown_timeouts: float = 0.0
+    """Share of the demonstrated calls that time out and are made again: who has seen it does not stop by counting calls."""
     trained_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that reinforcement learning draws from."""
     trained_per_depth: int = 200
@@ -82,6 +84,8 @@ class WarmupOptions:
     """Demonstrations per step."""
     learning_rate: float = 3e-3
     """At its peak; rises over the first 5 % of the steps, then falls as a cosine to a tenth."""
+    optimizer: str = ""
+    """As trainer.optimizer; left out: the same."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,9 @@ class TrainerOptions:
     group: int = 16
     """Rollouts per task: the group that an advantage is relative to."""
     learning_rate: float = 7e-4
-    """At the start; falls as a cosine to a tenth."""
+    """At its peak; falls as a cosine to a tenth."""
+    rise: int = 0
+    """Steps over which it rises first: the first steps of a fresh optimiser are as long as the later ones, and blinder."""
     objective: ObjectiveName = "centred"
     """What an update minimises; the README has a table."""
     divide_by_std: bool | None = None
@@ -135,7 +141,7 @@ class TrainerOptions:
     overlap: bool = False
     """Sample the next step's rollouts while the update runs, with weights one step old; importance_cap is then 2 unless set."""
     optimizer: str = "adamw"
-    """By its name in optax or optax.contrib: adamw, lion, adafactor, muon, ... The warm-up's as well."""
+    """By its name in optax or optax.contrib: adamw, lion, adafactor, muon, ... The warm-up's too, unless it has its own."""
     weight_decay: float = 0.0
     epochs: int = 1
     """Updates on each batch of rollouts."""

@@ -115,11 +115,12 @@ class Checkpoints:
             self._forget(old)
             self._orbax.delete(old)
 
-    def load(self, abstract: Parts) -> Loaded | None:
+    def load(self, abstract: Callable[[int], Parts]) -> Loaded | None:
         """The newest checkpoint that verifies, or None where none was ever saved.
 
         Args:
-          abstract: parts as trees of `jax.ShapeDtypeStruct`, with shardings where the arrays are to lie.
+          abstract: the parts of the checkpoint of a step as trees of `jax.ShapeDtypeStruct`, with shardings where the arrays
+            are to lie.
         Raises:
           CheckpointError: the newest intact one does not fit `abstract`, or there are checkpoints and all are damaged.
         """
@@ -130,7 +131,7 @@ class Checkpoints:
         if step is None:
             return None
         folder = self._directory / str(step)
-        return Loaded(step, load_parts(folder, abstract), manifests.read(folder).extra)
+        return Loaded(step, load_parts(folder, abstract(step)), manifests.read(folder).extra)
 
     def close(self) -> None:
         """Waits for the save under way and releases threads."""

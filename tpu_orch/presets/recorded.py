@@ -32,8 +32,9 @@ CHARACTERS_PER_TOKEN = 3  # a first guess, for the texts that the tokenizer itse
 def booking() -> RunConfig:
     """`tpu-orch train booking --data DIR`: real travel tools, 467 recorded responses, tasks that can be solved from what is seen.
 
-    Warm-up on demonstrations of the recoverable tasks, stopped early, then GRPO on the same tasks with `graduated`. It shows
-    that the loop works on real responses; a policy this small learns these tasks, not travel planning.
+    Warm-up on demonstrations of the recoverable tasks that are short, stopped early, then GRPO on the same tasks with
+    `graduated`, all demonstrations replayed beside it: without them so small a policy forgets faster than it learns. It shows
+    that the loop works on real responses; such a policy learns these tasks, not travel planning.
     """
     return RunConfig(
         preset="booking",
@@ -42,10 +43,21 @@ def booking() -> RunConfig:
         tokens=2048,
         schemas="names",
         result_limit=96,
-        model=ModelOptions(layers=4, d_model=128, heads=4, kv_heads=2, head_dim=32, d_ff=384),
-        engine=EngineOptions(rows=32, capacity=1152, chunk=64, visit_steps=64, max_new_tokens=400, max_turns=12),
-        warmup=WarmupOptions(steps=65, batch=8, learning_rate=3e-3),
-        trainer=TrainerOptions(steps=10, prompts=29, group=4, learning_rate=5e-4, replay=0),
+        model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=1, head_dim=64, d_ff=256, rope_theta=1000.0),
+        engine=EngineOptions(
+            rows=32, capacity=768, chunk=64, visit_steps=64, max_new_tokens=200, max_turns=12, temperature=0.8
+        ),
+        warmup=WarmupOptions(steps=24, batch=8, learning_rate=6e-3),
+        trainer=TrainerOptions(
+            steps=12,
+            prompts=18,
+            group=4,
+            objective="grpo",
+            optimizer="muon",
+            learning_rate=1e-3,
+            rise=3,
+            replay=18,
+        ),
         eval=EvaluationOptions(per_depth=0),
     )
 

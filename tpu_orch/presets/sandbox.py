@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from data_pipeline.backends import StoreBackend
+from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.chat import Chat
 from data_pipeline.chat.shortening import Shortener
 from data_pipeline.demonstrations import balanced, demonstrations
@@ -53,7 +54,8 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     opened, tokenizer = Store.open(store), load_tokenizer(pieces)
     chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
     environment = Environment(world.tools, StoreBackend(opened))
-    examples = demonstrations(shown, environment, chat)
+    faulty = Environment(world.tools, FaultyBackend(StoreBackend(opened), Faults(timeout=asked.shown_timeouts)))
+    examples = demonstrations(shown, faulty, chat)
     return Material(
         tools=world.tools,
         environment=environment,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ from tpu_orch.trainer.material import Material
 from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.policies import first_state, lora_of, objective_of, trained_part
 from tpu_orch.training.batch import Shape
-from tpu_orch.training.learner import Params
+from tpu_orch.training.learner import Learner, Params
 from tpu_orch.training.offload import optimizer_on_host
 from tpu_orch.training.optimizer import Optimizer, OptimizerConfig, make_optimizer
 from tpu_orch.training.sampling_weights import make_sampling_weights
@@ -39,8 +39,8 @@ RISE = 0.05  # share of the warm-up's steps over which its learning rate rises
 
 class Built(NamedTuple):
     run: Run
-    abstract: TrainState
-    """Shapes, types and shardings of the train state: what a checkpoint is loaded into."""
+    abstract: Callable[[int], TrainState]
+    """Shapes, types and shardings of the train state after that step: what its checkpoint is loaded into."""
     create: Callable[[], TrainState]
     """The state of step 0."""
     restart: Callable[[TrainState], TrainState]
@@ -102,12 +102,38 @@ def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     warmup, trainer = config.warmup, config.trainer
     rise = round(RISE * warmup.steps)
     common = OptimizerConfig(name=trainer.optimizer, weight_decay=trainer.weight_decay)
-    first = replace(common, learning_rate=warmup.learning_rate, warmup_steps=rise)
-    second = replace(common, learning_rate=trainer.learning_rate)
+    name = warmup.optimizer or trainer.optimizer
+    first = replace(common, name=name, learning_rate=warmup.learning_rate, warmup_steps=rise)
+    second = replace(common, learning_rate=trainer.learning_rate, warmup_steps=min(trainer.rise, trainer.steps))
     rl = make_optimizer(second, max(trainer.steps * trainer.epochs, 1))
     # The second optimiser counts its own steps from 0; the schedule that metrics report counts those of the run.
     reported = rl._replace(schedule=lambda step: rl.schedule(step - warmup.steps))
     return make_optimizer(first, max(warmup.steps, 1)), reported
+
+
+class Phase(NamedTuple):
+    """The warm-up, or reinforcement learning."""
+
+    optimizer: Optimizer
+    shardings: TrainState
+    abstract: TrainState
+    """With those shardings."""
+
+
+def phase(
+    config: RunConfig, learner: Learner, optimizer: Optimizer, placed: Any, everywhere: jax.sharding.Sharding
+) -> Phase:
+    """The train state of a phase.
+
+    Args:
+      placed: shardings of the parameters.
+      everywhere: a replicated sharding.
+    """
+    abstract = abstract_state(learner.init, optimizer.transform)
+    shardings = state_shardings(abstract, optimizer.transform, placed, everywhere)
+    if config.optimizer_on_host:
+        shardings = optimizer_on_host(abstract, shardings)
+    return Phase(optimizer, shardings, with_shardings(abstract, shardings))
 
 
 def packed_shapes(longest: int, step: float | int, tokens: int, devices: int, share: float) -> list[Shape]:
@@ -139,25 +165,21 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         raise InputError("trainer.replay needs demonstrations, and there are none: set --trainer.replay 0")
     decoder = material.model or model_config(config, material.chat.tokenizer.vocab_size)
     learner, placed = trained_part(config, decoder, material.load, mesh)
-    first, second = optimizers(config)
     objective = objective_of(config.trainer, config.engine.max_new_tokens)
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    abstract = abstract_state(learner.init, first.transform)
-    shardings = state_shardings(abstract, first.transform, placed, everywhere)
-    if config.optimizer_on_host:
-        shardings = optimizer_on_host(abstract, shardings)
+    first, second = (phase(config, learner, one, placed, everywhere) for one in optimizers(config))
     rows = batch_sharding(mesh)
     devices = mesh.shape["data"] * mesh.shape["fsdp"]
     updates = [
         make_update(
             learner,
-            optimizer,
+            of.optimizer,
             objective,
-            shardings=shardings,
+            shardings=of.shardings,
             batch_sharding=rows,
             chunk=config.logits_chunk or None,
         )
-        for optimizer in (first, second)
+        for of in (first, second)
     ]
     shown = material.demonstrations
     lengths = np.array([len(tokens.ids) for tokens in shown] or [1])
@@ -179,16 +201,13 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
         ),
         on_visit=on_visit,
     )
-    restart = jax.jit(
-        lambda state: state._replace(opt_state=second.transform.init(state.params)),
-        donate_argnums=0,
-        out_shardings=shardings,
-    )
+    # Not donated: until the first step is done, a stop saves the state as the warm-up left it.
+    fresh = jax.jit(second.optimizer.transform.init, out_shardings=second.shardings.opt_state)
     return Built(
         run,
-        with_shardings(abstract, shardings),
-        first_state(config, material, learner, first, mesh, shardings),
-        restart,
+        lambda step: (first if step <= config.warmup.steps else second).abstract,
+        first_state(config, material, learner, first.optimizer, mesh, first.shardings),
+        lambda state: state._replace(opt_state=fresh(state.params)),
     )
 
 

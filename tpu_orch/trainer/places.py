@@ -49,7 +49,12 @@ def find_place(built: Built, checkpoints: Checkpoints, tell: Callable[[str], Non
       InputError: the checkpoint was made with other material.
     """
     run, material = built.run, built.run.material
-    loaded = checkpoints.load(parts_of(built.abstract, built.abstract.params if keeps_reference(built) else None))
+
+    def abstract(step: int) -> dict[str, Any]:
+        state = built.abstract(step)
+        return parts_of(state, state.params if keeps_reference(built) else None)
+
+    loaded = checkpoints.load(abstract)
     if loaded is None:
         state = built.create()
         reference = frozen(state.params) if keeps_reference(built) else None

@@ -136,13 +136,8 @@ class Story:
         warmup, steps = self.config.warmup.steps, self.config.trainer.steps
         if place.step == 0:
             place = self.tried_out(self.evaluated(place, "before"))
-        if place.step == warmup:
-            if warmup:
-                place = self.evaluated(place, "after_sft")
-            if steps:
-                place = place._replace(state=self.built.restart(place.state))
-                if keeps_reference(self.built):
-                    place = place._replace(reference=frozen(place.state.params))
+        if place.step == warmup and warmup:
+            place = self.evaluated(place, "after_sft")
         if place.step == warmup + steps and steps:
             place = self.evaluated(place, "after")
         elif place.step > warmup and self.config.eval.every and (place.step - warmup) % self.config.eval.every == 0:
@@ -231,6 +226,8 @@ class Story:
     def reinforced(self, place: Place) -> tuple[Step, Place]:
         """A step of reinforcement learning, the next one's rollouts sampled beside it where that is asked for."""
         run, step, progress = self.built.run, place.step, place.progress
+        if step == self.config.warmup.steps:
+            place = self.begun(place)
         experience = place.pending or gather(run, place.state.params, progress.curriculum, step)
         progress = progress._replace(
             curriculum=levels.learn(progress.curriculum, experience.earned),
@@ -251,6 +248,11 @@ class Story:
             self.keep_rollouts(f"step-{step + 1:06d}", experience.rollouts[:kept], experience.scores[:kept])
         pending = None if future is None else future.result()
         return made, place._replace(state=made.state, progress=self.spent(progress, "rl"), pending=pending)
+
+    def begun(self, place: Place) -> Place:
+        """Where reinforcement learning begins: a fresh optimiser, and a copy of the policy where it is the reference."""
+        reference = frozen(place.state.params) if keeps_reference(self.built) else None
+        return place._replace(state=self.built.restart(place.state), reference=reference)
 
     def sampled_ahead(self, params: Any, progress: Progress, step: int) -> Experience:
         """In the other thread, which has no mesh of its own."""

@@ -80,7 +80,7 @@ def run(folder: Path, steps: int, at: Callable[[str], None] = lambda moment: Non
     """Goes on from the newest checkpoint; True if all steps are done, False if it was asked to stop."""
     update, abstract, create = programs(steps)
     with open_run(folder, {"steps": steps}), StopFlag() as stop, Checkpoints(folder / CHECKPOINTS) as checkpoints:
-        loaded = checkpoints.load(state_parts(abstract))
+        loaded = checkpoints.load(lambda _: state_parts(abstract))
         state = state_from_parts(loaded.parts) if loaded else create()
         done, position = (loaded.step, loaded.extra["metrics"]) if loaded else (0, 0)
         with MetricsFile(folder / METRICS, position) as metrics:
