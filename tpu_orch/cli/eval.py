@@ -26,7 +26,7 @@ from tpu_orch.runs.files import write_json
 class Args:
     """Evaluates a policy: share solved by the number of calls that a task needs, with intervals over workflows.
 
-    Three kinds of policy. A run of yours: --model RUN. Stored rollouts: --rollouts FILE alone. Any model behind an
+    Three kinds of policy. A run of yours: --model RUN. Stored output: --rollouts FILE alone. Any model behind an
     OpenAI-compatible address: --endpoint URL --endpoint-model NAME, zero-shot or with worked examples (--shots 3); the key is
     read from OPENAI_API_KEY. Tasks are this project's files, or a public benchmark's own, read with --suite and --data.
     An endpoint's run that was cut off goes on where it stopped.
@@ -81,7 +81,9 @@ def run(args: Args) -> int:
         raise InputError("give one of --model RUN, --endpoint URL, --rollouts FILE (or --compare FIRST SECOND)")
     if args.model is not None:
         return (evaluate_checkpoint_publicly if args.suite.public else evaluate_checkpoint)(args, args.model)
-    return evaluate_endpoint(args) if args.endpoint.endpoint is not None else evaluate_stored(args)
+    if args.endpoint.endpoint is not None:
+        return evaluate_endpoint(args)
+    return (evaluate_stored_publicly if args.suite.public else evaluate_stored)(args)
 
 
 def reward_name(args: Args) -> str:
@@ -179,6 +181,22 @@ def evaluate_stored(args: Args) -> int:
     with counter("rollouts", len(tasks)) as tick:
         attempts = stored_attempts(args.rollouts, {task.id: task for task in tasks}, environment, reward, tick)
     return tell(args, attempts, str(args.rollouts), {"rollouts": str(args.rollouts), "reward": reward.name}, {})
+
+
+def evaluate_stored_publicly(args: Args) -> int:
+    """Stored output of a public benchmark, judged anew."""
+    from tpu_orch.evaluation.sources import benchmark_figures
+    from tpu_orch.evaluation.stored import stored_finished
+
+    assert args.rollouts is not None and args.suite.suite is not None
+    if not args.rollouts.is_file():
+        raise FileNotFoundError(f"{args.rollouts}: no such file of rollouts")
+    items = args.suite.items(args.endpoint, args.world.limit, args.seed)
+    with counter("rollouts", len(items)) as tick:
+        finished = stored_finished(args.rollouts, args.suite.suite, items, tick)
+    figures = benchmark_figures(args.suite.suite, finished)
+    told: JsonObject = {"rollouts": str(args.rollouts), "suite": args.suite.suite}
+    return tell(args, [one.attempt for one in finished], f"{args.rollouts}, {args.suite.suite}", told, figures)
 
 
 def evaluate_endpoint(args: Args) -> int:

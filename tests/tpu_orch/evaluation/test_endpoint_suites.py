@@ -132,6 +132,13 @@ CHAIN = [
 ]
 
 
+def judged_again(suite: str, data: Path, folder: Path) -> None:
+    """What was written for `--rollouts` gives the same attempts again."""
+    asked = ["eval", "--suite", suite, "--data", str(data), "--rollouts", str(folder / "r.jsonl")]
+    assert main([*asked, "--attempts", str(folder / "again.jsonl")]) == 0
+    assert read(folder / "again.jsonl") == read(folder / "a.jsonl")
+
+
 def test_nestful_is_won_by_what_is_executed(tmp_path: Path) -> None:
     tools = [{"name": name, "output_parameters": {"result": {}}} for name in ("add", "negate")]
     rows = [
@@ -147,6 +154,7 @@ def test_nestful_is_won_by_what_is_executed(tmp_path: Path) -> None:
     figures = json.loads(told.read_text())["benchmark"]
     assert figures["win"] == pytest.approx(1 / 3) and figures["partial"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert all(len(body["messages"]) == 4 for body in server.requests)
+    judged_again("nestful", data, tmp_path)
     # what was written is what `judge` reads
     assert main(["judge", "nestful", str(tmp_path / "r.jsonl"), "--out", str(tmp_path / "j.jsonl"), "--strict"]) == 0
     assert [row["scores"]["win"] for row in read(tmp_path / "j.jsonl")] == [1.0, 0.0, 0.0]
@@ -191,7 +199,9 @@ def test_a_conversation_reads_the_published_observations(tmp_path: Path) -> None
     data = write(tmp_path / "cfb.jsonl", [cfb_query(0), cfb_query(1)])
     told = tmp_path / "t.json"
     with ScriptedServer(answers) as server:
-        assert evaluate(server, tmp_path / "a.jsonl", "--suite", "cfb", "--data", str(data), "--out", str(told)) == 0
+        asked = ["--suite", "cfb", "--data", str(data), "--out", str(told), "--rollouts", str(tmp_path / "r.jsonl")]
+        assert evaluate(server, tmp_path / "a.jsonl", *asked) == 0
+    judged_again("cfb", data, tmp_path)
     assert [(row["solved"], row["note"]) for row in read(tmp_path / "a.jsonl")] == [
         (True, ""),
         (False, "no call matched"),
@@ -243,6 +253,7 @@ def test_turns_are_played_live_and_withheld_functions_come_later(multi_turn_file
     (row,) = read(tmp_path / "a.jsonl")
     assert (row["solved"], row["depth"], row["calls"]) == (True, 2, 2)
     assert read(rollouts)[0]["model_turns"][1] == []
+    judged_again("bfcl", multi_turn_file, tmp_path)
     results = [m["content"] for body in server.requests for m in body["messages"] if m["role"] == "tool"]
     assert any("created_by" in text for text in results) and any("resolved successfully" in text for text in results)
 
