@@ -236,3 +236,15 @@ def test_its_policy_acts_and_is_evaluated_by_command(
     assert "95 % interval" in capsys.readouterr().out
     assert main(["eval", *inputs, "--model", str(tmp_path)]) == 2
     assert "no run folder" in capsys.readouterr().err
+
+    # A public benchmark's own file, asked of the same policy.
+    tool = {"name": "add", "output_parameters": {"result": {}}}
+    chain = [{"name": "add", "label": "$var_1", "arguments": {"arg_0": 1}}]
+    rows = [{"sample_id": f"s{n}", "input": f"q{n}", "output": chain, "tools": [tool]} for n in range(3)]
+    rows[2]["input"] = "long " * 5000
+    (tmp_path / "nestful.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ["eval", "--suite", "nestful", "--data", str(tmp_path / "nestful.jsonl"), *model, "--max-tokens", "8"]
+    assert main([*asked, "--context", "1500", "--out", str(result)]) == 0
+    told = json.loads(result.read_text())
+    assert (told["suite"], told["replies"], told["unanswered"]) == ("nestful", 3, 1)
+    assert "1 of 3 conversations left no room in 1504 tokens" in capsys.readouterr().err
