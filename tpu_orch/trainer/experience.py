@@ -101,7 +101,7 @@ def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:
 
 def only(made: Experience, kept: np.ndarray) -> Experience:
     """The rollouts marked in `kept`, bool [B]; what was earned and spent stays that of all."""
-    places = np.flatnonzero(kept)
+    places = np.flatnonzero(kept).tolist()
     return made._replace(
         tasks=[made.tasks[n] for n in places],
         rollouts=[made.rollouts[n] for n in places],
