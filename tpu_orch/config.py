@@ -172,6 +172,9 @@ class CheckpointOptions:
     """Steps of training between saves; the end of each phase is saved as well."""
     keep: int = 2
     """The newest so many are kept, and the best, where there is one."""
+    folder: str = ""
+    """Where they lie instead of in the run folder: a folder that every host sees, or a bucket (gs://...). What a run needs to
+    go on lies beside them, so that a new machine can."""
     adopt: bool = False
     """Go on although the configuration or the material differs from the checkpoint's; what differs is said."""
 

@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from orbax.checkpoint import v1 as ocp
 
 from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.words import JsonObject
 from tpu_orch.checkpoints import manifest as manifests
 from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
+from tpu_orch.runs.places import Place, in_bucket, place_of
 from tpu_orch.runs.processes import barrier, first_process, from_first
 
 Parts = Mapping[str, Any]
@@ -40,7 +42,7 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-      directory: `checkpoints/` of the run folder; made if absent. All processes see the same one.
+      directory: `checkpoints/` of the run folder, or in a bucket (gs://...); made if absent. All processes see the same one.
       keep: how many of the newest to keep.
       keep_best: also keep the one with the highest score.
       warn: told, in one line, about each damaged checkpoint that is passed over.
@@ -48,7 +50,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Place | str,
         *,
         keep: int = 2,
         keep_best: bool = False,
@@ -56,7 +58,7 @@ class Checkpoints:
     ) -> None:
         if keep < 1:
             raise InputError(f"checkpoint.keep is {keep}: at least one checkpoint must stay")
-        self._directory, self._keep, self._keep_best, self._warn = directory.absolute(), keep, keep_best, warn
+        self._directory, self._keep, self._keep_best, self._warn = place_of(directory), keep, keep_best, warn
         if first_process():
             self._directory.mkdir(parents=True, exist_ok=True)
             _sweep(self._directory)
@@ -151,7 +153,7 @@ class Checkpoints:
 
     def _newest_intact(self) -> int | None:
         """Verifies from the newest on; damaged ones are renamed, so that they neither count nor stand in the way."""
-        damaged: list[tuple[Path, CheckpointError]] = []
+        damaged: list[tuple[epath.Path, CheckpointError]] = []
         intact = None
         for step in reversed(self.steps):
             try:
@@ -166,8 +168,9 @@ class Checkpoints:
                 f"{damaged[0][1]}; no intact checkpoint is left: remove {self._directory} to start anew"
             )
         for folder, error in damaged:
-            aside = folder.with_name(f"damaged-{folder.name}")
-            shutil.rmtree(aside, ignore_errors=True)
+            aside = folder.parent / f"damaged-{folder.name}"
+            if aside.exists():
+                aside.rmtree()
             folder.rename(aside)
             self._warn(f"{error}; the checkpoint of step {intact} is used instead, the damaged one is now {aside.name}")
         return intact
@@ -186,6 +189,8 @@ class Checkpoints:
         del self._scores[step]
 
     def _require_space(self, size: int) -> None:
+        if in_bucket(self._directory):
+            return
         # One more than are kept: the old one goes only when the new one is complete.
         needed, free = size * (self._keep + 1 + self._keep_best), shutil.disk_usage(self._directory).free
         if free < needed:
@@ -215,7 +220,7 @@ def newest_step(directory: Path) -> Path:
     return directory / str(max(steps))
 
 
-def load_parts(folder: Path, abstract: Parts) -> dict[str, Any]:
+def load_parts(folder: Place, abstract: Parts) -> dict[str, Any]:
     """Some or all parts of one step, verified; each array where its abstract one says.
 
     Raises:
@@ -225,7 +230,7 @@ def load_parts(folder: Path, abstract: Parts) -> dict[str, Any]:
         manifests.verify(folder)
     wanted = {part: manifests.flatten(tree) for part, tree in abstract.items()}
     manifests.require_fit(folder, manifests.read(folder), wanted)
-    loaded = ocp.load_checkpointables(folder.absolute(), wanted)
+    loaded = ocp.load_checkpointables(place_of(folder), wanted)
     return {
         part: jax.tree.unflatten(jax.tree.structure(tree), [loaded[part][name] for name in wanted[part]])
         for part, tree in abstract.items()
@@ -250,7 +255,7 @@ def load_arrays(folder: Path) -> dict[str, np.ndarray]:
     return {f"{part}.{name}": np.asarray(leaf) for part, leaves in loaded.items() for name, leaf in leaves.items()}
 
 
-def _commit(response: Any, folder: Path, draft: Manifest) -> None:
+def _commit(response: Any, folder: Place, draft: Manifest) -> None:
     """In the background: once Orbax is done, digest what it wrote and write the manifest."""
     if response is not None:
         response.result()
@@ -258,10 +263,10 @@ def _commit(response: Any, folder: Path, draft: Manifest) -> None:
         manifests.write(folder, draft._replace(files=manifests.digest_files(folder)))
 
 
-def _scores(directory: Path) -> dict[int, float | None]:
+def _scores(directory: Place) -> dict[int, float | None]:
     """Score of every step with a manifest; None also where the manifest is damaged."""
     found: dict[int, float | None] = {}
-    for path in sorted(directory.glob(f"*/{manifests.NAME}")):
+    for path in sorted(place_of(directory).glob(f"*/{manifests.NAME}")):
         if path.parent.name.isdecimal():
             try:
                 found[int(path.parent.name)] = manifests.read(path.parent).score
@@ -270,13 +275,13 @@ def _scores(directory: Path) -> dict[int, float | None]:
     return found
 
 
-def _sweep(directory: Path) -> None:
+def _sweep(directory: epath.Path) -> None:
     """Removes folders of steps that never became checkpoints."""
     for path in directory.iterdir():
         if path.is_dir() and path.name.split(".")[0].isdecimal() and not (path / manifests.NAME).exists():
-            shutil.rmtree(path)
+            path.rmtree()
 
 
-def _not_written(step: int, directory: Path, error: Exception) -> WorkFailed:
+def _not_written(step: int, directory: Place, error: Exception) -> WorkFailed:
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
     return WorkFailed(f"checkpoint of step {step} could not be written to {directory}: {reason[:200]}")

@@ -8,14 +8,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+from etils import epath
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
-from tpu_orch.runs.files import write_whole
+from tpu_orch.runs.places import Place, in_bucket, place_of, put_whole
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -70,15 +70,19 @@ def shapes_of(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Arr
     }
 
 
-def digest_files(folder: Path) -> dict[str, File]:
+def digest_files(folder: Place) -> dict[str, File]:
     """Size and digest of every file under a folder, the manifest apart."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    place = place_of(folder)
+    above = f"{str(place).rstrip('/')}/"
+    paths = sorted(f"{top}/{name}" for top, _, names in place.walk() for name in names if name != NAME)
+    if in_bucket(place):  # a walk through a bucket leaves the scheme out
+        paths = [f"{above.split('://')[0]}://{path.split('://')[-1].lstrip('/')}" for path in paths]
     with ThreadPoolExecutor(8) as pool:
-        digests = list(pool.map(_digest, paths))
-    return {path.relative_to(folder).as_posix(): file for path, file in zip(paths, digests, strict=True)}
+        digests = list(pool.map(_digest, map(epath.Path, paths)))
+    return {path.removeprefix(above): file for path, file in zip(paths, digests, strict=True)}
 
 
-def _digest(path: Path) -> File:
+def _digest(path: epath.Path) -> File:
     hasher, size = hashlib.blake2b(digest_size=32), 0
     with path.open("rb") as stream:
         while piece := stream.read(READ):
@@ -87,7 +91,7 @@ def _digest(path: Path) -> File:
     return File(size, hasher.hexdigest())
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def write(folder: Place, manifest: Manifest) -> None:
     """Makes the folder a checkpoint: from the rename on it is one, before it is not."""
     body = {
         "format": FORMAT,
@@ -100,7 +104,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         "extra": manifest.extra,
         "score": manifest.score,
     }
-    write_whole(folder / NAME, _render(body))
+    put_whole(place_of(folder) / NAME, _render(body))
 
 
 def _render(body: JsonObject) -> bytes:
@@ -111,13 +115,13 @@ def _body_digest(body: JsonObject) -> str:
     return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
 
 
-def read(folder: Path) -> Manifest:
+def read(folder: Place) -> Manifest:
     """The manifest of a step's folder, checked against its own digest (the files are not looked at).
 
     Raises:
       CheckpointError: there is none, or it is damaged.
     """
-    path = folder / NAME
+    path = place_of(folder) / NAME
     try:
         content = path.read_bytes()
         body = json.loads(content)["body"]
@@ -142,7 +146,7 @@ def read(folder: Path) -> Manifest:
     )
 
 
-def verify(folder: Path) -> Manifest:
+def verify(folder: Place) -> Manifest:
     """Reads the manifest and every file that it lists.
 
     Raises:
@@ -160,7 +164,7 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def require_fit(folder: Path, manifest: Manifest, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+def require_fit(folder: Place, manifest: Manifest, wanted: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises CheckpointError unless the stored arrays of each wanted part have the wanted names, shapes and types."""
     for part, arrays in shapes_of(wanted).items():
         stored = manifest.arrays.get(part)

@@ -20,6 +20,7 @@ from tpu_orch.config import RunConfig, to_json
 from tpu_orch.evaluation.evaluate import evaluate
 from tpu_orch.evaluation.passing import try_out
 from tpu_orch.pod.agreement import code_version, library_versions, require_agreement
+from tpu_orch.pod.mirror import bring_back, put_beside
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.display import Display
 from tpu_orch.reports.figure import save_figure
@@ -30,6 +31,7 @@ from tpu_orch.runs.folder import CHECKPOINTS, METRICS, REPORT, ROLLOUTS, SUMMARY
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
 from tpu_orch.runs.processes import barrier, first_before_others, first_process
 from tpu_orch.runs.stop import StopFlag
+from tpu_orch.trainer.ahead import compile_ahead, run_programs
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.cheats import warn_of_cheats
 from tpu_orch.trainer.experience import Experience, gather
@@ -73,10 +75,15 @@ def train(config: RunConfig) -> JsonObject | None:
         with (
             jax.set_mesh(mesh),
             Checkpoints(
-                folder / CHECKPOINTS, keep=config.checkpoint.keep, keep_best=bool(config.eval.every), warn=say
+                config.checkpoint.folder or folder / CHECKPOINTS,
+                keep=config.checkpoint.keep,
+                keep_best=bool(config.eval.every),
+                warn=say,
             ) as checkpoints,
         ):
             built = build(config, material, mesh, on_visit)
+            if jax.default_backend() != "cpu":  # whose compiler uses all cores for each program
+                say(f"{compile_ahead(run_programs(built), mesh)} programs of the updates are compiled")
             place, position = find_place(built, checkpoints, say, config.checkpoint.adopt)
             if first_process():
                 write_material(folder, material)
@@ -95,6 +102,8 @@ def _opened(config: RunConfig) -> Any:
     """The run's folder, held for this process."""
     if config.trainer.overlap and jax.process_count() > 1:
         raise InputError("trainer.overlap works with one process: two threads would start programs in different orders")
+    if bring_back(config.out, config.checkpoint.folder):
+        say(f"{config.out} is new: going on with the run of {config.checkpoint.folder}")
     return open_run(
         config.out,
         to_json(config),
@@ -261,6 +270,7 @@ class Story:
 
     def save(self, place: Place, score: float | None = None) -> None:
         extra = extra_of(self.built, place, self.watching.metrics.sync())
+        put_beside(self.folder, self.config.checkpoint.folder)
         self.checkpoints.save(place.step, parts_of(place.state, place.reference), extra, score)
 
     def keep_rollouts(self, name: str, rollouts: list, scores: list[Score]) -> None:

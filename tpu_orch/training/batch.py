@@ -204,7 +204,7 @@ def lay_out(
     start = 0
     while start < len(rows):
         shape = _shape_for(ordered, sum(unit.width for unit in rows[start]), len(rows) - start)
-        batch = _empty(shape, temperature)
+        batch = empty_batch(shape, temperature)
         taken = seats(losses[start:], shape)
         for r, row in zip(taken, rows[start:], strict=False):
             for number, at in _fill(batch, r, row, examples):
@@ -268,7 +268,8 @@ def of_examples(
     return made
 
 
-def _empty(shape: Shape, temperature: float) -> MicroBatch:
+def empty_batch(shape: Shape, temperature: float) -> MicroBatch:
+    """A micro-batch of the shape in which nothing is learnt from."""
     whole, real = (
         [np.zeros((shape.rows, shape.tokens), dtype) for _ in range(number)]
         for dtype, number in ((np.int32, 5), (np.float32, 6))

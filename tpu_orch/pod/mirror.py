@@ -1,0 +1,39 @@
+"""A run whose checkpoints lie elsewhere keeps its small files beside them: a machine that is lost takes nothing with it.
+
+Rollouts for people, figures and the report stay where the run writes them; they are made again or done without.
+"""
+
+from pathlib import Path
+
+from tpu_orch.runs.files import write_whole
+from tpu_orch.runs.folder import CONFIG, METRICS
+from tpu_orch.runs.places import place_of
+from tpu_orch.runs.processes import first_process
+
+MIRRORED = (METRICS, CONFIG)
+"""What a run needs to go on, beside its checkpoints; the configuration last, for it says that the others are there."""
+
+
+def put_beside(folder: Path, elsewhere: str) -> None:
+    """Copies the small files as they are now; to be called before a checkpoint that counts on them."""
+    if not elsewhere or not first_process():
+        return
+    there = place_of(elsewhere)
+    there.mkdir(parents=True, exist_ok=True)
+    for name in MIRRORED:
+        if (folder / name).exists():
+            (there / name).write_bytes((folder / name).read_bytes())
+
+
+def bring_back(folder: Path, elsewhere: str) -> bool:
+    """Gives a new run folder the small files of the run that it goes on with; whether there were any."""
+    if not elsewhere or not first_process() or (folder / CONFIG).exists():
+        return False
+    there = place_of(elsewhere)
+    if not (there / CONFIG).exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in MIRRORED:
+        if (there / name).exists():
+            write_whole(folder / name, (there / name).read_bytes())
+    return True
