@@ -40,6 +40,18 @@ def wording(task: Task) -> str:
     return text
 
 
+def varied(tasks: Sequence[Task], most: int) -> tuple[Task, ...]:
+    """The tasks without those whose wording `most` tasks before them had already."""
+    met: Counter[str] = Counter()
+    kept = []
+    for task in tasks:
+        text = wording(task)
+        met[text] += 1
+        if met[text] <= most:
+            kept.append(task)
+    return tuple(kept)
+
+
 def evenly(tasks: Sequence[Task], total: int) -> tuple[Task, ...]:
     """`total` of the tasks, in their order: numbers of calls as even as there are tasks, in each of those the depths, in
     each of those the fan-ins, in each of those the compositions.

@@ -24,7 +24,7 @@ from data_pipeline.synthesis import (
     parse_splits,
     synthesise,
 )
-from data_pipeline.synthesis.axes import counts, evenly
+from data_pipeline.synthesis.axes import counts, evenly, varied
 from data_pipeline.words import JsonObject, Tool
 from data_pipeline.workflows import read_workflows
 from tpu_orch.cli.counting import counter
@@ -68,6 +68,9 @@ class Args:
 
     total: int | None = None
     """Keep only so many tasks, spread evenly over the numbers of calls, then over depths, fan-ins and workflows."""
+
+    per_wording: int | None = None
+    """Keep at most so many tasks whose queries differ in their values only."""
 
     asks: int = 0
     """Tasks of each workflow from whose query a value is missing, so that the right thing is to ask for it."""
@@ -118,6 +121,8 @@ def run(args: Args) -> int:
         raise WorkFailed(
             f"no task came of {len(named)} workflows; attempts ended in {made.refused or 'no fitting shape'}"
         )
+    if args.per_wording is not None:
+        made = made._replace(tasks=varied(made.tasks, args.per_wording))
     if args.total is not None:
         made = made._replace(tasks=evenly(made.tasks, args.total))
     write_tasks(args.out, made.tasks)
@@ -133,9 +138,11 @@ def run(args: Args) -> int:
 
 
 def _options(args: Args) -> SynthOptions:
-    few = args.per_workflow < 1 or (args.total is not None and args.total < 1)
-    if few or args.distractors < 0 or args.asks < 0:
-        raise InputError("--per-workflow and --total must be 1 or more, --distractors and --asks 0 or more")
+    limits = [limit for limit in (args.per_workflow, args.per_wording, args.total) if limit is not None]
+    if min(limits) < 1 or args.distractors < 0 or args.asks < 0:
+        raise InputError(
+            "--per-workflow, --per-wording and --total must be 1 or more, --distractors and --asks 0 or more"
+        )
     return SynthOptions(
         calls=parse_range("--calls", args.calls),
         chain_depth=parse_range("--chain-depth", args.chain_depth),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.formats import Recorded
-from data_pipeline.synthesis.axes import counts, evenly, shares, wording
+from data_pipeline.synthesis.axes import counts, evenly, shares, varied, wording
 from data_pipeline.synthesis.index import StoreIndex
 from data_pipeline.synthesis.regions import allowed_records, entity_splits, regions
 from data_pipeline.synthesis.splits import Splits
@@ -64,6 +64,13 @@ def test_a_wording_is_the_query_without_its_values() -> None:
     assert wording(told) == "It is _. What is it?"
     asked = Task("b", "What comes after?", ("next",), (), answer={"ask": "node"}, has_answer=True)
     assert counts([told, asked])["without_calls"] == {"answer": 1, "ask": 1}
+
+
+def test_a_wording_is_used_as_often_as_asked() -> None:
+    tasks = [task(number, 1, 1) for number in range(6)]
+    tasks[4] = tasks[4]._replace(query="Tell me what follows n4.")
+    assert [one.id for one in varied(tasks, 2)] == ["t0", "t1", "t4"]
+    assert varied(tasks, 6) == tuple(tasks)
 
 
 @settings(deadline=None)

@@ -109,6 +109,8 @@ def test_synth_spreads_a_total_evenly_and_reports_it(
         "1:3",
         "--total",
         "30",
+        "--per-wording",
+        "1",
         "--out",
         str(out),
     ]
@@ -119,6 +121,7 @@ def test_synth_spreads_a_total_evenly_and_reports_it(
     assert main([*argv, "--chart", str(chart)]) == 0
     told = json.loads(report.read_text())
     assert told["calls"] == {"1": 10, "2": 10, "3": 10}
+    assert told["wordings"] == {"different": 30, "most_common": 1}
     assert told["leaks"] == []
     assert "leaks            none" in capsys.readouterr().out
     assert chart.read_text().count("<text") + chart.read_text().count("<use") > 20
@@ -130,6 +133,7 @@ def test_synth_spreads_a_total_evenly_and_reports_it(
     ("options", "code", "what"),
     [
         (["--total", "0"], 2, "--total"),
+        (["--per-wording", "0"], 2, "--per-wording"),
         (["--calls", "4:2"], 2, "--calls 4:2"),
         (["--splits", "a=x"], 2, "splits 'a=x'"),
         (["--calls", "9"], 1, "no task came of"),
