@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -143,24 +144,47 @@ def progress_of(run: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-@pytest.mark.parametrize(
-    "after", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow), 6]
-)
-def test_sigkill_changes_no_bit(whole: Path, tmp_path: Path, after: int) -> None:
-    run = tmp_path / "run"
-    process = start(run)
-    while process.poll() is None and progress_of(run) < after:
+def killed(run: Path, come_so_far: Callable[[], bool], *more: str) -> None:
+    """A run that got SIGKILL when it had come so far."""
+    process = start(run, *more)
+    while process.poll() is None and not come_so_far():
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    assert progress_of(run) >= after
+    assert come_so_far()
     assert not (run / "summary.json").exists(), "the run was over before the kill: nothing was tested"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(1, marks=pytest.mark.slow),
+        3,
+        pytest.param(5, marks=pytest.mark.slow),
+        pytest.param(6, marks=pytest.mark.slow),
+    ],
+)
+def test_sigkill_changes_no_bit(whole: Path, tmp_path: Path, after: int) -> None:
+    run = tmp_path / "run"
+    killed(run, lambda: progress_of(run) >= after)
     finished(start(run))
     rows, arrays, evaluations = outcome(run)
     expected_rows, expected_arrays, expected_evaluations = outcome(whole)
     assert rows == expected_rows
     assert arrays == expected_arrays
     assert evaluations == expected_evaluations
+
+
+def test_sigkill_beside_rollouts_sampled_ahead_changes_no_bit(tmp_path: Path) -> None:
+    """With overlap a checkpoint holds the batch that waits; the run learns from it after the kill as it would have before."""
+    alone, run = tmp_path / "alone", tmp_path / "run"
+    ahead = ["--trainer.overlap", "--checkpoint.every", "1"]
+    finished(start(alone, *ahead))
+    saved = run / "checkpoints"
+    killed(run, lambda: any((saved / step / manifest.NAME).exists() for step in "56"), *ahead)
+    assert len(manifest.read(newest_step(saved)).extra["pending"]["rollouts"]) == 8
+    finished(start(run, *ahead))
+    assert outcome(run) == outcome(alone)
 
 
 def test_sigterm_saves_and_leaves_with_0(whole: Path, tmp_path: Path) -> None:
