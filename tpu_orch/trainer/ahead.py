@@ -51,10 +51,10 @@ def run_programs(built: Built) -> list[Pending]:
     run, config = built.run, built.run.config
     found: list[Pending] = []
     if config.warmup.steps:
-        found += update_programs("warm-up", run.warmup, built.abstract, run.demonstration_shapes)
+        found += update_programs("warm-up", run.warmup, built.abstract(0), run.demonstration_shapes)
     if config.trainer.steps:
         shapes = [*run.rollout_shapes, *(run.demonstration_shapes if config.trainer.replay else ())]
-        found += update_programs("reinforcement", run.reinforce, built.abstract, shapes)
+        found += update_programs("reinforcement", run.reinforce, built.abstract(config.warmup.steps + 1), shapes)
     return found
 
 
