@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import mesh_utils
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from models.cache import Cache
 from models.config import ModelConfig
@@ -22,6 +22,8 @@ from models.errors import ConfigError
 from models.table import Table, entries, parameter_table
 
 MESH_AXES = ("data", "fsdp", "model", "sequence")
+AnyMesh = Mesh | AbstractMesh
+"""shardings over a mesh without devices say as well what each device would hold"""
 RULES: Mapping[str, tuple[str, ...]] = {
     # activations and cache
     "batch": ("data", "fsdp"),
@@ -130,14 +132,14 @@ def partition_spec(
 
 
 def param_shardings(
-    config: ModelConfig, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES
+    config: ModelConfig, mesh: AnyMesh, rules: Mapping[str, tuple[str, ...]] = RULES
 ) -> dict[str, dict[str, NamedSharding]]:
     """The tree of parameters with a sharding at every leaf; raises ConfigError if the mesh does not fit."""
     return table_shardings(parameter_table(config), mesh, rules)
 
 
 def table_shardings(
-    table: Table, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES
+    table: Table, mesh: AnyMesh, rules: Mapping[str, tuple[str, ...]] = RULES
 ) -> dict[str, dict[str, NamedSharding]]:
     """The same for any table (the adapters of `models.lora`)."""
     shardings: dict[str, dict[str, NamedSharding]] = {}
@@ -147,7 +149,7 @@ def table_shardings(
     return shardings
 
 
-def cache_shardings(config: ModelConfig, mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> Any:
+def cache_shardings(config: ModelConfig, mesh: AnyMesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> Any:
     """A Cache of shardings: rows over the batch axes, heads over the model axis if it divides them."""
     rows = math.prod(mesh.shape[name] for name in rules["batch"])
     shape = (config.layers, rows, 1, config.kv_heads, config.head_dim)
@@ -155,7 +157,7 @@ def cache_shardings(config: ModelConfig, mesh: Mesh, rules: Mapping[str, tuple[s
     return Cache(k=keys, v=keys, lengths=batch_sharding(mesh, rules))
 
 
-def batch_sharding(mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> NamedSharding:
+def batch_sharding(mesh: AnyMesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> NamedSharding:
     """The sharding of arrays whose first axis is the batch, of any rank."""
     over = tuple(name for name in rules["batch"] if mesh.shape.get(name, 1) > 1)
     return NamedSharding(mesh, PartitionSpec(over or None))
@@ -163,7 +165,7 @@ def batch_sharding(mesh: Mesh, rules: Mapping[str, tuple[str, ...]] = RULES) -> 
 
 def make_reshard(
     config: ModelConfig,
-    mesh: Mesh,
+    mesh: AnyMesh,
     dtype: str,
     rules: Mapping[str, tuple[str, ...]] = ROLLOUT_RULES,
     join: Callable[..., Any] = lambda params: params,

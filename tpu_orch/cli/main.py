@@ -51,6 +51,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
         "tpu_orch.cli.bench_rollout",
         "tokens a second of the rollout engine, with tools and without",
     ),
+    ("bench", "plan"): ("tpu_orch.cli.bench_plan", "predicted and observed memory and seconds, on this machine's CPU"),
     ("bench", "store"): ("tpu_orch.cli.bench_store", "size, build, lookups and memory of a store of 100,000 responses"),
     ("dataset", "build"): ("tpu_orch.cli.dataset_build", "tasks and tokenised demonstrations as TFDS datasets"),
     ("dataset", "show"): ("tpu_orch.cli.dataset_show", "what is in a dataset, and is it whole?"),

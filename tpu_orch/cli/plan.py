@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import jax
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -14,12 +15,17 @@ from rich.table import Table
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import write_document
 from data_pipeline.jsontext import spaced_json
+from models.sharding import MESH_AXES
 from tpu_orch.config import RunConfig
+from tpu_orch.planning import abstract_devices
+from tpu_orch.planning.estimate import Assumptions
+from tpu_orch.planning.plan import make_plan
+from tpu_orch.planning.search import Found, best, search
+from tpu_orch.planning.setting import make_setting
+from tpu_orch.planning.show import plan_json, print_plan
+from tpu_orch.planning.slices import parse_slice
 from tpu_orch.planning.workload import WorkloadOptions
 from tpu_orch.presets import find_preset
-
-if TYPE_CHECKING:
-    from tpu_orch.planning.search import Found
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,8 @@ class Args:
     """Compiles the real programs of a run (update, reshard, prefill, decode) for a TPU slice that you do not have, and tells
     whether they fit, by how much, and about how long a step takes. For GPUs the same by formula.
 
-    Sizes come from a preset; --model puts a released model in its place. Times are estimates: programs at half of the chip's
-    peak (0.7 of memory and links), rollouts simulated with the lengths under --workload. Exits 1 if it does not fit.
+    Sizes come from a preset; --model puts a released model in its place. Times are estimates, under --assume,
+    and rollouts are simulated with the lengths under --workload. Exits 1 if it does not fit.
 
     For example: tpu-orch plan --model qwen3-8b --topology v5p:4x4x4 --mesh fsdp=16,model=4
     """
@@ -67,32 +73,22 @@ class Args:
     price: float = 0.0
     """Of a chip-hour, in any currency."""
     workload: WorkloadOptions = field(default_factory=WorkloadOptions)
+    assume: Assumptions = field(default_factory=Assumptions)
     json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Where everything is written as one object (--search: a list, best first)."""
 
 
 def run(args: Args) -> int:
-    from tpu_orch.planning.slices import parse_slice
-
     where = parse_slice(args.topology)
-    import jax
-
     jax.config.update("jax_platforms", "cpu")  # nothing runs on an accelerator, also where there is one
-    from tpu_orch.planning.abstract_devices import INSTALL, has_libtpu
-    from tpu_orch.planning.estimate import Assumptions
-    from tpu_orch.planning.plan import make_plan
-    from tpu_orch.planning.search import best, search
-    from tpu_orch.planning.setting import make_setting
-    from tpu_orch.planning.show import plan_json, print_plan
-
     compiles = not (args.formula or where.is_gpu)
-    if compiles and not has_libtpu():
-        raise InputError(f"{INSTALL}; --formula plans without it")
+    if compiles and not abstract_devices.has_libtpu():
+        raise InputError(f"{abstract_devices.INSTALL}; --formula plans without it")
     setting = make_setting(configured(args), args.model, args.lora)
-    assume, console = Assumptions(), Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     wanted = [(setting, parse_mesh(args.mesh))]
     if args.search:
-        found = search(setting, where, args.workload, assume)
+        found = search(setting, where, args.workload, args.assume)
         if not found:
             raise InputError(f"no mesh over {where.devices} devices divides the model")
         console.print(ranking(found[:12], where.name))
@@ -105,7 +101,7 @@ def run(args: Args) -> int:
             mesh,
             compiles=compiles,
             workload=args.workload,
-            assume=assume,
+            assume=args.assume,
             tell=lambda line: print(line, file=sys.stderr),
         )
         plans.append(plan)
@@ -131,8 +127,6 @@ def configured(args: Args) -> RunConfig:
 
 def parse_mesh(text: str) -> dict[str, int]:
     """fsdp=16,model=4 -> sizes. Raises InputError."""
-    from models.sharding import MESH_AXES
-
     sizes: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         axis, _, size = part.partition("=")
@@ -142,7 +136,7 @@ def parse_mesh(text: str) -> dict[str, int]:
     return sizes
 
 
-def ranking(found: Sequence["Found"], name: str) -> Table:
+def ranking(found: Sequence[Found], name: str) -> Table:
     """The best by formula."""
     table = Table("data", "fsdp", "model", "micro-batch", "peak GiB", "of", "step s", title=f"{name} by formula")
     for setting, plan in found:

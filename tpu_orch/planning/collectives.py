@@ -2,7 +2,7 @@
 
 Read from the partitioned HLO. A ring over n devices moves (n - 1) / n of an array for a gather or a scatter, twice that for an
 all-reduce (Patarasuk and Yuan 2009). The TPU compiler splits a collective into pieces that run beside other work and keep the
-channel: each channel is counted once.
+channel, some of them inside loops that only give it time: each channel is counted once, with the fewest turns of its pieces.
 """
 
 import math
@@ -28,9 +28,8 @@ KINDS = "all-gather|all-reduce|reduce-scatter|all-to-all|ragged-all-to-all|colle
 OPERATION = re.compile(rf"= (.*?) ({KINDS})(-start)?\(")
 ARRAY = re.compile(r"\b([a-z]+[0-9]+|pred)\[([0-9,]*)\]")
 HEADER = re.compile(r"^(ENTRY )?%?([^\s(]+) \(.*\{$")
-CALLED = re.compile(
-    r"(?:calls|to_apply|body|condition|branch_computations|called_computations)=\{?((?:%?[\w.\-]+(?:, )?)+)"
-)
+CALLED = re.compile(r"\b(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
+LISTED = re.compile(r"\b(?:branch_computations|called_computations)=\{([^}]*)\}")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"([0-9]+)"')
 CONSTANT = re.compile(r"%?([\w.\-]+) = [su]32\[\]\S* constant\(([0-9]+)\)")
 
@@ -66,9 +65,10 @@ def collectives(hlo: str, devices: int, turns: Sequence[float] = ()) -> list[Col
             made = _operation(line, name, devices)
             if made is not None:
                 what = made.what._replace(turns=times)
-                if made.key not in found or found[made.key].turns < times:
+                if made.key not in found or found[made.key].turns > times:
                     found[made.key] = what
-            called = [one.strip(" %") for match in CALLED.findall(line) for one in match.split(",")]
+            listed = [one.strip(" %") for names in LISTED.findall(line) for one in names.split(",")]
+            called = [*CALLED.findall(line), *listed]
             if " while(" in line:
                 known = _turns(line, bodies)
                 inner = times * (known if known is not None else turns[depth] if depth < len(turns) else 1.0)
@@ -147,7 +147,8 @@ def _operation(line: str, computation: str, devices: int) -> _Operation | None:
     }.get(kind, whole * share)
     channel = re.search(r"channel_id=([0-9]+)", line)
     name = line.split("=", 1)[0].strip()
-    return _Operation((kind, channel[1] if channel else name, result), Collective(kind, size, moved, 1.0))
+    shapes = str(ARRAY.findall(result))  # without layouts: pieces differ in those
+    return _Operation((kind, channel[1] if channel else name, shapes), Collective(kind, size, moved, 1.0))
 
 
 def _ring(line: str, devices: int) -> int:

@@ -38,6 +38,8 @@ class Measured(NamedTuple):
     """that compiling took"""
     available: float | None = None
     """memory that the compiler has for a program; told only where it does not fit"""
+    told: bool = True
+    """whether the collectives are the compiler's own; else by formula"""
 
     @property
     def fits(self) -> bool:
@@ -46,14 +48,17 @@ class Measured(NamedTuple):
 
     @property
     def bytes(self) -> float:
-        return self.arguments + self.outputs + self.temporaries + self.code
+        return float(self.arguments + self.outputs + self.temporaries + self.code)
 
 
-def compile_program(program: Program, mesh: jax.sharding.Mesh, turns: tuple[float, ...] = ()) -> Measured:
+def compile_program(
+    program: Program, mesh: jax.sharding.Mesh, turns: tuple[float, ...] = (), expected: tuple[Collective, ...] = ()
+) -> Measured:
     """Compiles a program for the mesh; one that is too large is measured by what the compiler's message says.
 
     Args:
       turns: of loops that end by what they compute, outermost first.
+      expected: its collectives by formula, for where the compiler does not tell them.
     Raises:
       WorkFailed: the compiler refused it for another reason.
     """
@@ -68,7 +73,7 @@ def compile_program(program: Program, mesh: jax.sharding.Mesh, turns: tuple[floa
             made = lowered.compile()
         except jax.errors.JaxRuntimeError as error:
             needed, available = over_full(str(error)) or _refused(program.name, error)
-            arguments = sum(kinds.values())
+            arguments = sum(kinds.values(), 0.0)
             return Measured(
                 program.name,
                 arguments,
@@ -76,24 +81,34 @@ def compile_program(program: Program, mesh: jax.sharding.Mesh, turns: tuple[floa
                 max(needed - arguments, 0.0),
                 0.0,
                 flops,
-                (),
+                expected,
                 kinds,
                 time.perf_counter() - began,
                 available,
+                told=False,
             )
-    memory = made.memory_analysis()
+    memory, text = made.memory_analysis(), text_of(made)
     spent = time.perf_counter() - began
     return Measured(
         program.name,
-        memory.argument_size_in_bytes,
-        memory.output_size_in_bytes - memory.alias_size_in_bytes,
-        memory.temp_size_in_bytes,
-        memory.generated_code_size_in_bytes,
+        float(memory.argument_size_in_bytes),
+        float(memory.output_size_in_bytes - memory.alias_size_in_bytes),
+        float(memory.temp_size_in_bytes),
+        float(memory.generated_code_size_in_bytes),
         flops,
-        tuple(collectives(made.as_text(), mesh.size, turns)),
+        expected if text is None else tuple(collectives(text, mesh.size, turns)),
         kinds,
         spent,
+        told=text is not None,
     )
+
+
+def text_of(made: jax.stages.Compiled) -> str | None:
+    """The program's HLO; None where a libtpu newer than jaxlib writes what the latter cannot read."""
+    try:
+        return made.as_text()
+    except jax.errors.JaxRuntimeError:
+        return None
 
 
 def _refused(name: str, error: Exception) -> tuple[float, float]:
@@ -121,4 +136,4 @@ def device_bytes(tree: Any) -> float:
             return 0.0
         return float(np.prod(sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize)
 
-    return sum(of(leaf) for leaf in jax.tree.leaves(tree))
+    return sum((of(leaf) for leaf in jax.tree.leaves(tree)), 0.0)

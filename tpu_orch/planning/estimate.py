@@ -1,26 +1,31 @@
 """Seconds from work and the chip's figures, with the shares of its peaks that are taken to be reached.
 
 A program takes as long as the slowest of three: its products at a share of the chip's peak, its memory traffic at a share of the
-bandwidth, its collectives at a share of the links; the other two are taken to run beside it. One measured run replaces the shares
-(`calibrated`).
+bandwidth, its collectives at a share of the links; the other two are taken to run beside it. Where a run has been measured, give
+the shares that it reached.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tpu_orch.planning.slices import Slice
 
 
-class Assumptions(NamedTuple):
-    """Shares of the peak that are reached, and costs of the host."""
+@dataclass(frozen=True)
+class Assumptions:
+    """What programs reach of a chip's published figures, and costs of the host."""
 
     compute: float = 0.5
+    """Share of the peak of matrix products."""
     memory: float = 0.7
+    """Share of the memory's bandwidth."""
     network: float = 0.7
+    """Share of the links between chips."""
     launch: float = 1e-3
-    """seconds of each call of a program that the host waits for"""
+    """Seconds of each call of a program that the host waits for."""
     host_link: float = 16e9
-    """bytes a second between a device and the memory of its host"""
+    """Bytes a second between a device and the memory of its host."""
 
 
 class Work(NamedTuple):
@@ -57,9 +62,3 @@ def seconds(work: Work, where: Slice, assume: Assumptions) -> Seconds:
         work.memory / where.chip.bandwidth / assume.memory,
         sent / assume.network,
     )
-
-
-def calibrated(assume: Assumptions, predicted: float, observed: float) -> Assumptions:
-    """The shares scaled so that a run predicted at `predicted` seconds takes the observed ones."""
-    ratio = predicted / observed
-    return assume._replace(compute=assume.compute * ratio, memory=assume.memory * ratio, network=assume.network * ratio)

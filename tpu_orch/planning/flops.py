@@ -5,25 +5,23 @@ are matrix products (what the peak of a chip is about), over all devices, recomp
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-Inner = Callable[[Any, int], float]
 
-
-def matmul_flops(jaxpr: Any, turns: Sequence[float] = ()) -> float:
+def matmul_flops(jaxpr: Any, turns: Sequence[float | int] = ()) -> float:
     """Floating-point operations of the matrix products of a jaxpr, a multiply-add counted as two.
 
     Args:
       turns: of loops whose number of turns is known only when they run (`while`), outermost first; 1 beyond its end.
     """
-    return _count(jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr, tuple(turns), 0)
+    return _count(jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr, tuple(map(float, turns)), 0)
 
 
 def _count(jaxpr: Jaxpr, turns: tuple[float, ...], depth: int) -> float:
-    return sum(_equation(equation, turns, depth) for equation in jaxpr.eqns)
+    return sum((_equation(equation, turns, depth) for equation in jaxpr.eqns), 0.0)
 
 
 def _equation(equation: Any, turns: tuple[float, ...], depth: int) -> float:
@@ -35,14 +33,14 @@ def _equation(equation: Any, turns: tuple[float, ...], depth: int) -> float:
         return times * sum(_count(inner, turns, depth + 1) for inner in _inner(params))
     counts = [_count(inner, turns, depth) for inner in _inner(params)]
     if name == "scan":
-        return params["length"] * sum(counts)
+        return params["length"] * sum(counts, 0.0)
     if name == "cond":
         return max(counts, default=0.0)
     if name == "shard_map":  # its shapes are those of one device
-        return params["mesh"].size * sum(counts)
+        return params["mesh"].size * sum(counts, 0.0)
     if name == "pallas_call":
-        return math.prod(params["grid_mapping"].grid) * sum(counts)
-    return sum(counts)
+        return math.prod(params["grid_mapping"].grid) * sum(counts, 0.0)
+    return sum(counts, 0.0)
 
 
 def _dot(equation: Any) -> float:

@@ -21,6 +21,7 @@ from tpu_orch.planning.compiled import Measured, device_bytes
 from tpu_orch.planning.programs import Abstract, rollout_programs, training_programs
 from tpu_orch.planning.setting import Setting, batch_ways
 
+Real = int | float
 LOGITS_COPIES = 3  # logits of a chunk, their exponentials, their gradient
 TABLE_COPIES = 3  # the embedding table gathered, its gradient, and that gradient reduced
 
@@ -46,7 +47,9 @@ def formula_programs(setting: Setting, mesh: Mapping[str, int]) -> tuple[list[Me
         outputs = kinds.pop("rollout weights") if program.name == "reshard" else 0.0
         if program.name == "apply" and setting.run.optimizer_on_host:  # fetched for the time of the step
             temporaries = sum(device_bytes(_on_device(leaf)) for leaf in jax.tree.leaves(held.state.opt_state))
-        made.append(Measured(program.name, sum(kinds.values()), outputs, temporaries, 0.0, flops, moved, kinds, 0.0))
+        made.append(
+            Measured(program.name, sum(kinds.values(), 0.0), outputs, temporaries, 0.0, flops, moved, kinds, 0.0)
+        )
     return made, held
 
 
@@ -64,7 +67,7 @@ def all_weights(config: ModelConfig) -> int:
     return sum(math.prod(spec.shape) for _, _, spec in entries(parameter_table(config)))
 
 
-def forward_flops(config: ModelConfig, tokens: float, keys: float, scored: float) -> float:
+def forward_flops(config: ModelConfig, tokens: Real, keys: Real, scored: Real) -> float:
     """Of one forward pass.
 
     Args:
@@ -87,7 +90,7 @@ def update_flops(config: ModelConfig, rows: int, length: int, scored: int, chunk
     return once * again + attention * (again + pieces) + head * (4.0 if chunked else 3.0)
 
 
-def useful_flops(config: ModelConfig, tokens: float, keys: float) -> float:
+def useful_flops(config: ModelConfig, tokens: Real, keys: Real) -> float:
     """Of training on so many tokens as MFU counts them: three forward passes, half of the keys masked, nothing recomputed."""
     return 3.0 * forward_flops(config, tokens, keys / 2, tokens)
 
@@ -121,18 +124,20 @@ def _update(setting: Setting, mesh: Mapping[str, int]) -> tuple[float, float, tu
     }
     chunked = bool(setting.run.logits_chunk) and setting.run.logits_chunk < per_shard
     flops = update_flops(config, shape.rows, shape.tokens, int(scored * batch_ways(mesh)), chunked)
-    whole = all_weights(config) / split * size
-    moved = _gathered(whole, mesh["fsdp"], 2.0 if config.remat == "block" else 1.0)
+    layers, ring = layer_weights(config) / split * size, mesh["fsdp"]
+    embedding = config.vocab_size * config.d_model / split * size
+    # The compiler gathers the table for every chunk of logits and reduces its gradient there, and once more for the lookup.
+    uses = 1.0 + (-(-per_shard // setting.run.logits_chunk) if chunked else 1)
+    moved = _gathered(layers, ring, 2.0 if config.remat == "block" else 1.0) + _gathered(embedding, ring, uses)
     if setting.lora is None:
-        moved += _reduced(whole, mesh["fsdp"], scatter=True) + _reduced(
-            whole / mesh["fsdp"], mesh["data"], scatter=False
-        )
+        moved += _reduced(layers, ring, scatter=True) + _reduced(embedding, ring, scatter=False, turns=uses)
+        moved += _reduced((layers + embedding) / ring, mesh["data"], scatter=False)
     turns = 6.0 if config.remat == "block" else 4.0
     moved += _reduced(tokens * config.d_model * size, split, scatter=False, turns=turns * config.layers)
     return sum(held.values()), flops, moved
 
 
-def _trained(setting: Setting) -> float:
+def _trained(setting: Setting) -> int:
     if setting.lora is None:
         return all_weights(setting.model)
     from models.lora import adapter_table
@@ -156,7 +161,7 @@ def _extend(setting: Setting, mesh: Mapping[str, int], length: int) -> tuple[flo
 
 def context(setting: Setting) -> float:
     """Tokens that a row is taken to hold when work is counted: half of the capacity, in whole chunks of keys."""
-    return math.ceil(setting.run.engine.capacity / 2 / KEY_CHUNK) * KEY_CHUNK
+    return float(math.ceil(setting.run.engine.capacity / 2 / KEY_CHUNK) * KEY_CHUNK)
 
 
 def _reshard(setting: Setting, mesh: Mapping[str, int]) -> tuple[float, float, tuple[Collective, ...]]:
@@ -176,4 +181,4 @@ def _reduced(whole: float, ring: int, *, scatter: bool, turns: float = 1.0) -> t
 def host_bytes(tree: Any) -> float:
     """Bytes a device of what lies in the memory of its host."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if leaf.sharding.memory_kind == "pinned_host"]
-    return sum(device_bytes(_on_device(leaf)) for leaf in leaves)
+    return sum((device_bytes(_on_device(leaf)) for leaf in leaves), 0.0)

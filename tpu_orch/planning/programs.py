@@ -4,21 +4,30 @@ They are the trainer's and the engine's own jitted functions; nothing here compu
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from models import cache, decoder, table
-from models.sharding import ROLLOUT_RULES, batch_sharding, make_reshard, param_shardings
+from models.config import ModelConfig
+from models.lora import LoraConfig, adapter_table, init_adapters
+from models.sharding import (
+    ROLLOUT_RULES,
+    batch_sharding,
+    cache_shardings,
+    make_reshard,
+    param_shardings,
+    table_shardings,
+)
 from tpu_orch.engine.episodes import EngineOptions
-from tpu_orch.engine.policy import Policy, decoder_policy
+from tpu_orch.engine.policy import Layout, Policy, decoder_policy
 from tpu_orch.engine.programs import Programs
 from tpu_orch.engine.sampling import Draw
 from tpu_orch.engine.slots import Rows, Slots, Stops
 from tpu_orch.planning.setting import Setting
-from tpu_orch.training.adapters import adapter_learner, adapter_shardings
+from tpu_orch.training.adapters import adapter_learner
 from tpu_orch.training.batch import MicroBatch
 from tpu_orch.training.learner import decoder_learner
 from tpu_orch.training.offload import optimizer_on_host
@@ -77,11 +86,20 @@ def micro_batch(setting: Setting, mesh: Any) -> MicroBatch:
 
 
 def accelerator_policy(setting: Setting, mesh: Any) -> Policy:
-    """The policy as the engine has it on accelerators: one lane of all rows, also on a single device."""
+    """The policy as the engine has it on accelerators: one lane of all rows, also on a single device, and where there is none."""
     model = setting.model
-    if mesh.size > 1:
+    if mesh.size > 1 and isinstance(mesh, jax.sharding.Mesh):
         return decoder_policy(model, mesh)
-    return Policy(model.vocab_size, partial(cache.init_cache, model), partial(decoder.extend, model), row_axis=1)
+    layout = Layout(cache_shardings(model, mesh), batch_sharding(mesh)) if mesh.size > 1 else None
+    make, extend = partial(cache.init_cache, model), partial(decoder.extend, model)
+    return Policy(model.vocab_size, make, extend, layout=layout, row_axis=1)
+
+
+@lru_cache
+def fresh_state(model: ModelConfig, lora: LoraConfig | None, optimizer: str) -> TrainState:
+    """Shapes of the train state, which no mesh changes."""
+    init = partial(decoder.init, model) if lora is None else partial(init_adapters, model, lora)
+    return abstract_state(init, make_optimizer(OptimizerConfig(name=optimizer), 1).transform)
 
 
 def training_programs(setting: Setting, mesh: Any) -> tuple[list[Program], Abstract]:
@@ -95,9 +113,9 @@ def training_programs(setting: Setting, mesh: Any) -> tuple[list[Program], Abstr
         learner, shardings, frozen = decoder_learner(model), param_shardings(model, mesh), None
     else:
         learner, frozen = adapter_learner(model, setting.lora, base), base
-        shardings = adapter_shardings(model, setting.lora, mesh)
+        shardings = table_shardings(adapter_table(model, setting.lora), mesh)
     optimizer = make_optimizer(OptimizerConfig(name=run.trainer.optimizer), max(run.trainer.steps, 1))
-    abstract = abstract_state(learner.init, optimizer.transform)
+    abstract = fresh_state(model, setting.lora, run.trainer.optimizer)
     lies = state_shardings(abstract, optimizer.transform, shardings, everywhere)
     if run.optimizer_on_host:
         lies = optimizer_on_host(abstract, lies)

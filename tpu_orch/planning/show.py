@@ -38,13 +38,8 @@ def print_plan(plan: Plan, price: float, console: Console) -> None:
     work = Table("program", "TFLOP", "GB sent a device", "waits for", title="one call (decode: one token)")
     for phase in plan.phases:
         sent = sum(one.bytes * one.turns for one in phase.program.collectives) / 1e9
-        known = plan.compiled and not phase.program.fits
-        work.add_row(
-            phase.name,
-            f"{phase.program.flops / 1e12:.4g}",
-            "unknown" if known else f"{sent:.4g}",
-            step.bounds[phase.name],
-        )
+        about = "" if phase.program.told and plan.compiled else "about "
+        work.add_row(phase.name, f"{phase.program.flops / 1e12:.4g}", f"{about}{sent:.4g}", step.bounds[phase.name])
     console.print(work)
     spent = step.seconds
     parts = ", ".join(f"{name} {spent[name]:.3g}" for name in ("rollout", "reshard", "update", "apply"))
@@ -75,7 +70,7 @@ def advice(plan: Plan) -> list[str]:
     run, kinds, found = plan.setting.run, plan.kinds, []
     if not run.optimizer_on_host and kinds.get("optimiser", 0.0) > 0.1 * plan.memory:
         found.append(
-            f"--optimizer-on-host: the moments, {gib(kinds['optimiser'])} GiB a device, wait in the host's memory"
+            f"--optimizer-on-host True: the moments, {gib(kinds['optimiser'])} GiB a device, wait in the host's memory"
         )
     if plan.setting.lora is None and kinds["weights"] + kinds["gradients"] > 0.5 * plan.memory:
         found.append("--lora 16: only adapters have gradients and moments, and the base is held in bfloat16")
@@ -115,6 +110,7 @@ def plan_json(plan: Plan, price: float) -> dict[str, Any]:
                 "peak_bytes": phase.peak,
                 "kinds_bytes": phase.program.kinds,
                 "flops": phase.program.flops,
+                "collectives_told": phase.program.told and plan.compiled,
                 "collectives": [one._asdict() for one in phase.program.collectives],
                 "waits_for": step.bounds[phase.name],
                 "compile_seconds": phase.program.seconds,

@@ -38,8 +38,8 @@ class WorkloadOptions:
     response_p95: float = 33_000.0
     characters_a_token: float = 3.2
     """Of responses."""
-    calls: int = 0
-    """Calls of a rollout before its answer; 0: drawn as the travel tasks need them."""
+    calls: int = -1
+    """Calls of a rollout before its answer; -1: drawn as the travel tasks need them, 0: a plan in one turn."""
     tool_ms: float = 2.0
     """Of the host a call: parsing, checking, looking up, rendering."""
     tool_wait_ms: float = 0.0
@@ -66,7 +66,8 @@ def draw_lengths(options: WorkloadOptions, prompts: int, group: int, result_limi
     numbers, weights = np.array(CALLS).T
     made = []
     for prompt in range(prompts):
-        calls = options.calls or int(random.choice(numbers, p=weights / weights.sum()))
+        drawn_calls = int(random.choice(numbers, p=weights / weights.sum()))
+        calls = drawn_calls if options.calls < 0 else options.calls
         for _ in range(group):
             drawn = lognormal(random, options.turn_p50, options.turn_p95, calls + 1)
             characters = lognormal(random, options.response_p50, options.response_p95, calls)

@@ -1,0 +1,103 @@
+"""`tpu-orch plan` as people use it; what needs libtpu is skipped where it is not installed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tpu_orch.cli.main import main
+from tpu_orch.planning import abstract_devices
+
+GIB = 2**30
+needs_libtpu = pytest.mark.skipif(not abstract_devices.has_libtpu(), reason="libtpu is not installed")
+
+
+def planned(tmp_path: Path, *argv: str) -> tuple[int, dict]:
+    path = tmp_path / "plan.json"
+    code = main(["plan", *argv, "--json", str(path)])
+    return code, json.loads(path.read_text())
+
+
+def test_full_training_of_8b_does_not_fit_one_gpu_and_adapters_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--topology", "h100:1", "--model", "qwen3-8b", "--micro-tokens", "4096", "--rows", "16")
+    code, full = planned(tmp_path, *asked, "--optimizer-on-host", "False")
+    said = capsys.readouterr().out
+    assert code == 1 and not full["fits"] and full["how"] == "formula"
+    assert "by formula, an estimate" in said and "--lora 16" in said and "--optimizer-on-host True" in said
+    count = 8_190_735_360
+    assert full["kinds_bytes"]["weights"] == 4 * count
+    assert full["kinds_bytes"]["optimiser"] == pytest.approx(8 * count, rel=1e-6)
+    assert full["checkpoint_bytes"] == pytest.approx(12 * count, rel=1e-6)
+    code, adapters = planned(tmp_path, *asked, "--lora", "16")
+    assert code == 0 and adapters["fits"]
+    assert adapters["kinds_bytes"]["frozen weights"] == 2 * count
+
+
+def test_search_ranks_meshes_that_divide_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "found.json"
+    asked = ["plan", "--topology", "v6e:1x2", "--model", "qwen3-0.6b", "--search", "--formula", "--price", "1.2"]
+    assert main([*asked, "--json", str(path)]) == 0
+    found = json.loads(path.read_text())
+    assert len(found) == 3 and len({json.dumps(one["mesh"]) for one in found}) == 3
+    assert found[0]["fits"] and found[0]["cost_a_step"] > 0
+    times = [one["step"]["seconds"]["total"] for one in found if one["fits"]]
+    assert times == sorted(times)
+    assert "by formula" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--topology", "v9:2x2"], "is no slice"),
+        (["--topology", "h100:8", "--model", "qwen9"], "model 'qwen9' is none of"),
+        (["--topology", "h100:8", "--mesh", "fsdp=3"], "does not make 8 devices"),
+        (["--topology", "h100:8", "--mesh", "rows=8"], "give axes as fsdp=16,model=4"),
+        (["--topology", "h100:64", "--mesh", "model=64"], "cannot be split over"),
+        (["--topology", "h100:8", "--preset", "nosuch"], "unknown preset"),
+    ],
+)
+def test_what_does_not_fit_together_is_said_in_one_line(
+    argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", *argv]) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1
+
+
+def test_without_libtpu_one_line_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(abstract_devices, "has_libtpu", lambda: False)
+    assert main(["plan", "--topology", "v5e:2x2"]) == 2
+    told = capsys.readouterr().err
+    assert "pip install 'tpu-orch[tpu]'" in told and told.count("\n") == 1
+
+
+@needs_libtpu
+@pytest.mark.slow
+def test_a_small_preset_is_compiled_for_four_chips_and_its_cache_lies_there_once(tmp_path: Path) -> None:
+    code, plan = planned(
+        tmp_path, "--topology", "v5e:2x2", "--preset", "sandbox", "--rows", "256", "--capacity", "4096"
+    )
+    assert code == 0 and plan["fits"] and plan["how"] == "compiled" and plan["chips"] == 4
+    programs = {one["name"]: one for one in plan["programs"]}
+    assert set(programs) == {"update", "apply", "reshard", "prefill", "decode"}
+    cache = plan["kinds_bytes"]["cache"]
+    assert cache > 100e6
+    for name in ("prefill", "decode"):
+        assert cache < programs[name]["argument_bytes"] < 1.5 * cache
+        assert programs[name]["temporary_bytes"] + programs[name]["output_bytes"] < 0.2 * cache
+    assert sum(one["turns"] * one["bytes"] for one in programs["update"]["collectives"]) > 0
+
+
+@needs_libtpu
+@pytest.mark.slow
+def test_a_program_that_is_too_large_is_measured(tmp_path: Path) -> None:
+    asked = ("--topology", "v5e:2x2", "--preset", "sandbox", "--rows", "65536", "--capacity", "16384")
+    code, plan = planned(tmp_path, *asked)
+    decode = next(one for one in plan["programs"] if one["name"] == "decode")
+    assert code == 1 and not plan["fits"] and not decode["fits"]
+    assert decode["peak_bytes"] > plan["kinds_bytes"]["cache"] > plan["memory_bytes"]
+    assert plan["memory_bytes"] == pytest.approx(15.75 * GIB, rel=0.01)

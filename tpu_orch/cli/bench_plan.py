@@ -1,0 +1,161 @@
+"""`tpu-orch bench plan`: predictions of `tpu-orch plan` beside what this machine does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+
+from data_pipeline.backends import PythonBackend
+from data_pipeline.chat import Chat
+from data_pipeline.environment import Environment
+from data_pipeline.errors import InputError
+from data_pipeline.tokenizers import ByteTokenizer
+from data_pipeline.words import Task
+from models import decoder
+from models.config import small
+from models.sharding import make_mesh
+from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
+from tpu_orch.engine.engine import core_count
+from tpu_orch.planning.flops import matmul_flops
+from tpu_orch.planning.observe import observe
+from tpu_orch.planning.programs import training_programs
+from tpu_orch.planning.setting import Setting
+from tpu_orch.planning.simulate import Costs, Places, Simulated, simulate
+from tpu_orch.planning.workload import Lengths
+from tpu_orch.presets import find_preset
+from tpu_orch.reports.bench import Goal, report
+from tpu_orch.trainer.platform import prepare_platform
+
+MEMORY_GOAL, TIME_GOAL, ROLLOUT_GOAL = 0.05, 0.15, 0.15
+CALIBRATION, OTHERS = (16, 256), ((32, 256), (16, 512), (8, 512))  # rows x tokens of micro-batches
+ROWS, CHUNK = 32, 32
+RUNS = ((32, 1, 64, 64), (32, 1, 512, 32), (32, 1, 64, 256))  # prompts, group, prompt tokens, drawn tokens
+PREDICTED = (24, 4, 256, 128)
+
+
+@dataclass(frozen=True)
+class Args:
+    """Compares predictions with this machine's CPU: peak memory of an update as the compiler tells it, its seconds after one
+    calibrating shape, and a run of the rollout engine as the simulator plays it after three calibrating runs.
+
+    A model of five million parameters in float32. It does not measure accelerators, and random weights call no tools.
+    """
+
+    rounds: int = 3
+    """Calls that are timed; medians are given."""
+
+    json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Where the figures are written."""
+
+
+def run(args: Args) -> int:
+    if args.rounds < 1:
+        raise InputError("--rounds must be at least 1")
+
+    prepare_platform()
+    updates, rollouts = update_rows(args.rounds), [rollout_row(args.rounds)]
+    memory = max(abs(row["ratio"] - 1) for row in updates if row["what"].startswith("memory"))
+    times = max(abs(row["ratio"] - 1) for row in updates if row["what"].startswith("seconds"))
+    goals = [
+        Goal("largest error of an update's peak memory", memory, MEMORY_GOAL, at_most=True),
+        Goal("largest error of an update's seconds", times, TIME_GOAL, at_most=True),
+        Goal("error of the simulated engine's seconds", abs(rollouts[0]["ratio"] - 1), ROLLOUT_GOAL, at_most=True),
+    ]
+    report("plan", [*updates, *rollouts], goals, args.json)
+    return 0 if all(goal.met for goal in goals) else 1
+
+
+def row_of(what: str, predicted: float, observed: float) -> dict[str, Any]:
+    return {"what": what, "predicted": predicted, "observed": observed, "ratio": predicted / observed}
+
+
+def update_rows(rounds: int) -> list[dict[str, Any]]:
+    """Peak memory (MB) and seconds of the update on micro-batches of several shapes."""
+
+    mesh = make_mesh({}, jax.devices()[:1])
+    config = find_preset("sandbox").config()
+    rows: list[dict[str, Any]] = []
+    rate = 0.0
+    for number, length in (CALIBRATION, *OTHERS):
+        engine = replace(config.engine, capacity=length)
+        run = replace(config, engine=engine, micro_tokens=number * length, logits_chunk=0)
+        setting = Setting(replace(small(), remat="block"), run, None)
+        program = training_programs(setting, mesh)[0][0]
+        with jax.set_mesh(mesh):
+            flops = matmul_flops(program.trace().jaxpr)
+        seen = observe(program, mesh, rounds)
+        shape = setting.micro_batch(mesh.shape)
+        what = f"{shape.rows} x {shape.tokens}"
+        rows.append(row_of(f"memory MB, update {what}", seen.predicted_bytes / 1e6, seen.observed_bytes / 1e6))
+        if rate:
+            rows.append(row_of(f"seconds, update {what}", flops / rate, seen.seconds))
+        else:
+            rate = flops / seen.seconds
+    return rows
+
+
+def rollout_row(rounds: int) -> dict[str, Any]:
+    """Seconds of a run of the engine with refilled slots and shared prompts."""
+
+    engine, params = make_engine()
+    places = engine_places(engine)
+    seen, counted = [], []
+    for shape in RUNS:
+        seen.append(play(engine, params, shape, rounds) * places.threads)
+        counted.append(simulated(engine, places, shape, Costs(0, 0, 0, 0, 0, 0)))
+    terms = [[one.feeds, one.steps, one.steps * one.step_context] for one in counted]
+    feed, step, token = (
+        float(x) for x in np.maximum(np.linalg.lstsq(np.array(terms), np.array(seen), rcond=None)[0], 0.0)
+    )
+    predicted = simulated(engine, places, PREDICTED, Costs(feed, 0.0, step, token, 0.0, 0.0))
+    what = "{} x {} rollouts, {} + {} tokens".format(*PREDICTED)
+    return row_of(f"rollout s, {what}", predicted.seconds, play(engine, params, PREDICTED, rounds))
+
+
+def make_engine() -> tuple[Any, Any]:
+    """The engine on a fresh small model, and its weights."""
+
+    options = EngineOptions(rows=ROWS, capacity=640, chunk=CHUNK, visit_steps=64, max_new_tokens=256)
+    return Engine(decoder_policy(small()), Chat(ByteTokenizer()), options), decoder.init(small(), jax.random.key(0))
+
+
+def engine_places(engine: Any) -> Places:
+    """How the engine splits its rows on this machine."""
+
+    lanes = engine.policy.lanes
+    number = engine.rows // lanes.rows
+    return Places(number, lanes.rows, lanes.feed_rows(CHUNK), min(core_count(), number))
+
+
+def play(engine: Any, params: Any, shape: Sequence[int], rounds: int) -> float:
+    """Median seconds of rollouts that draw to the end of their budget; the first run compiles."""
+
+    prompts, group, length, drawn = shape
+    random = np.random.default_rng(0)
+    engine.options = replace(engine.options, max_new_tokens=drawn)
+    tasks = [Task(f"prompt-{number}", "", (), (), mode="plan") for number in range(prompts)]
+    ids = [random.integers(0, 256, length).astype(np.int32) for _ in tasks]
+    seconds = []
+    for number in range(rounds + 1):
+        episodes = [
+            Episode(task, one, place, number) for task, one in zip(tasks, ids, strict=True) for place in range(group)
+        ]
+        engine.run(params, episodes, Environment({}, PythonBackend({})))
+        seconds.append(engine.statistics.seconds)
+    return median(seconds[1:])
+
+
+def simulated(engine: Any, places: Places, shape: Sequence[int], costs: Any) -> Simulated:
+    """The same run without a model."""
+
+    prompts, group, length, drawn = shape
+    episodes: list[Lengths] = [
+        Lengths(prompt, length, ((drawn, 0),)) for prompt in range(prompts) for _ in range(group)
+    ]
+    options = replace(engine.options, max_new_tokens=drawn)
+    return simulate(episodes, options, places, costs)
