@@ -138,7 +138,7 @@ def measure(sample: Sample, rollouts: Path, expected: Sequence[JsonObject], runn
     seconds = sum(one.seconds for one in sittings)
     longest = max(sittings, key=lambda one: len(one.memory))
     out.unlink()
-    return {
+    row = {
         "runner": runner,
         "rollouts": args.rollouts,
         "file MB": rollouts.stat().st_size / 1e6,
@@ -149,6 +149,13 @@ def measure(sample: Sample, rollouts: Path, expected: Sequence[JsonObject], runn
         "late over early": growth(longest.memory),
         "lines as expected": args.rollouts,
     }
+    print(
+        ", ".join(
+            f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()
+        ),
+        file=sys.stderr,
+    )
+    return row
 
 
 def told(log: Path) -> str:

@@ -102,10 +102,14 @@ def look(place: str) -> Source:
     except (ImportError, ValueError) as error:
         raise InputError(f"{place}: {str(error).splitlines()[0]:.200}") from None
     root = root.rstrip("/")
-    found = system.find(root, detail=True) if system.exists(root) else {}
+    try:
+        told = system.info(root)
+    except FileNotFoundError:
+        raise InputError(f"{place}: nothing lies there") from None
+    single = told["type"] == "file"
+    found = {root: told} if single else system.find(root, detail=True)
     if not found:
         raise InputError(f"{place}: nothing lies there")
-    single = set(found) == {root}
     files = sorted(_name(path) if single else path[len(root) :].lstrip("/") for path in found)
     if any(".." in name.split("/") or name.startswith("/") for name in files):
         raise InputError(f"{place}: a name in it leads out of the folder")

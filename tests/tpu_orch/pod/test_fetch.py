@@ -4,12 +4,11 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from data_pipeline.errors import InputError
 from tpu_orch.pod.fetch import fetch, is_remote, local_arguments
-
-fsspec = pytest.importorskip("fsspec")
 
 
 @pytest.fixture
