@@ -5,11 +5,13 @@ tool results, so a turn after a result feeds only the new ids. Where the policy 
 host resolves the calls of one, the device works on the others.
 """
 
+import copy
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -49,6 +51,8 @@ class RunStatistics(NamedTuple):
     """Tokens of prompts and results."""
     busy: float = 0.0
     """Share of the time that the device's threads were playing plans."""
+    cache_tokens: int = 0
+    """Tokens that the caches of all lanes had room for at most at one time; one takes `Policy.token_bytes`."""
 
 
 class Engine:
@@ -75,6 +79,12 @@ class Engine:
         self._lane_rows = self.rows if policy.lanes is None else policy.lanes.rows
         self._programs = Programs(policy, options, self._lane_rows)
         self._keys = jax.jit(row_keys)
+
+    def of_turns(self, max_turns: int) -> "Engine":
+        """The same programs with another budget of turns: nothing is compiled again."""
+        other = copy.copy(self)
+        other.options = replace(self.options, max_turns=max_turns)
+        return other
 
     def warm_up(self, params: Params) -> None:
         """Compiles every program that any run may need, for weights of this kind."""
@@ -128,7 +138,13 @@ class Engine:
         seconds = time.perf_counter() - began
         busy = sitting.played / max(seconds * min(sitting.threads, max(sitting.used, 1)), 1e-9)
         self.statistics = RunStatistics(
-            seconds, sitting.tool_seconds, sitting.visits, sampled, total - sampled, min(busy, 1.0)
+            seconds,
+            sitting.tool_seconds,
+            sitting.visits,
+            sampled,
+            total - sampled,
+            min(busy, 1.0),
+            sitting.cache_tokens,
         )
         return done
 
@@ -175,11 +191,10 @@ class Sitting:
         self.engine, self.environment, self.how = engine, environment, how
         self.params = engine._programs.prepare(params)
         self.waiting = deque(enumerate(episodes))
-        programs, rows = engine._programs, engine._lane_rows
-        self.lanes = [Lane(rows, programs.chunk, programs.feed_rows) for _ in range(engine.rows // rows)]
+        self.lanes = [engine._programs.lane() for _ in range(engine.rows // engine._lane_rows)]
         self.playing: dict[Future[Drawn], Lane] = {}
         self.threads, self.used = (1 if engine.policy.lanes is None else core_count()), 0
-        self.tool_seconds, self.played, self.visits = 0.0, 0.0, 0
+        self.tool_seconds, self.played, self.visits, self.cache_tokens = 0.0, 0.0, 0, 0
 
     def launch(self, threads: "ThreadPoolExecutor | Inline", lanes: Sequence[Lane]) -> list[Running]:
         """Refills lanes and has them played; gives the rollouts that ended before they began."""
@@ -205,18 +220,21 @@ class Sitting:
         """Gives the lane's free slots to waiting episodes; a prompt that does not fit ends its rollout at once."""
         engine = self.engine
         ended: list[Running] = []
-        admitted: list[Running] = []
-        free = lane.free
-        while self.waiting and len(admitted) < len(free):
+        admitted: list[tuple[int, Episode]] = []
+        while self.waiting and (row := lane.row_for(self.waiting[0][1].prompt)) is not None:
             place, episode = self.waiting.popleft()
             seed = rollout_seed(episode.seed, episode.task.id, episode.group_index)
             session = self.environment.session(episode.task, seed)
             running = Running(place, episode, session, engine.chat, engine.options)
-            (ended if running.stop is not None else admitted).append(running)
+            if running.stop is not None:
+                ended.append(running)
+                continue
+            lane.admit(row, running)
+            admitted.append((row, episode))
         if admitted:
-            keys = engine._start_keys([running.episode for running in admitted])
-            for row, running, key in zip(free, admitted, keys, strict=False):
-                lane.admit(row, running, key)
+            keys = engine._start_keys([episode for _, episode in admitted])
+            for (row, _), key in zip(admitted, keys, strict=False):
+                lane.keys[row] = key
         return ended
 
     def settle(self, ended: Callable[[list[Running]], None]) -> list[Lane]:
@@ -230,6 +248,8 @@ class Sitting:
             self.tool_seconds += time.perf_counter() - began
             self.visits += 1
             ready.append(lane)
+        held = sum(lane.cache_tokens(self.engine.options.capacity) for lane in self.lanes)
+        self.cache_tokens = max(self.cache_tokens, held)
         return ready
 
 

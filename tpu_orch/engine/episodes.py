@@ -35,6 +35,11 @@ class EngineOptions:
     """For evaluation: draw from the most likely tokens that together hold this share of the probability only."""
     min_p: float = 0.0
     """For evaluation: draw from tokens only that are at least this share as likely as the most likely one."""
+    prompt_rows: int = 0
+    """So many rows hold one copy of their prompt's keys and values together and attend to it at once: for groups of at least this
+    size with long prompts. It divides the rows (on a CPU: 16). 0: every row holds its prompt itself."""
+    cache_dtype: Literal["float32", "bfloat16"] | None = None
+    """Of keys and values in the cache; bfloat16 halves its memory. Unset: that of the model's activations."""
     memory_gb: float = 0.0
     """Memory that the cache may take; more slots or capacity than fit are refused. 0: whatever there is."""
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from tpu_orch.engine.policy import Cache, Params, Policy
+from tpu_orch.engine.policy import Cache, Params, Policy, Sharing
 
 CERTAIN = 1e4
 """logit of a forced token, and of one that may not be drawn with a minus"""
@@ -17,6 +17,8 @@ class ForcedCache(NamedTuple):
     """int32 [B]"""
     script: Any
     """int32 [B], the row of the table that a slot follows: the first id of its prompt"""
+    prompts: Any = None
+    """lengths and script of the prompts that rows share, int32 [P] each"""
 
 
 class ForcedParams(NamedTuple):
@@ -50,16 +52,18 @@ def forced_policy(policy: Policy) -> Policy:
     ) -> tuple[Float[Array, "F V"], ForcedCache]:
         chosen = jnp.minimum(rows, cache.lengths.shape[0] - 1)
         begins = (cache.lengths[chosen] == 0) & (counts > 0)
-        script = jnp.where(begins, ids[:, 0], cache.script[chosen])
+        followed = script_of(cache)
+        script = jnp.where(begins, ids[:, 0], followed[chosen])
         logits, inner = lanes.extend_some(params.inner, cache.inner._replace(lengths=cache.lengths), ids, counts, rows)
-        cache = ForcedCache(inner, inner.lengths, cache.script.at[rows].set(script, mode="drop"))
+        cache = cache._replace(inner=inner, lengths=inner.lengths, script=followed.at[rows].set(script, mode="drop"))
         return steered(params, logits, script, inner.lengths[chosen]), cache
 
     def extend(
         params: ForcedParams, cache: ForcedCache, ids: Int[Array, "B T"], counts: Int[Array, " B"]
     ) -> tuple[Float[Array, "B V"], ForcedCache]:
         logits, inner = policy.extend(params.inner, cache.inner._replace(lengths=cache.lengths), ids, counts)
-        return steered(params, logits, cache.script, inner.lengths), ForcedCache(inner, inner.lengths, cache.script)
+        script = script_of(cache)
+        return steered(params, logits, script, inner.lengths), cache._replace(inner=inner, lengths=inner.lengths)
 
     def init_cache(rows: int, capacity: int) -> ForcedCache:
         inner = policy.init_cache(rows, capacity)
@@ -68,9 +72,26 @@ def forced_policy(policy: Policy) -> Policy:
     def resized(cache: ForcedCache, room: int) -> ForcedCache:
         return cache._replace(inner=lanes.resized(cache.inner, room))
 
+    def prompts_of(cache: ForcedCache) -> ForcedCache:
+        assert policy.sharing is not None
+        return ForcedCache(policy.sharing.prompts(cache.inner), *cache.prompts)
+
+    def joined(cache: ForcedCache, prompts: ForcedCache) -> ForcedCache:
+        assert policy.sharing is not None
+        inner = policy.sharing.joined(cache.inner, prompts.inner)
+        return cache._replace(inner=inner, prompts=(prompts.lengths, prompts.script))
+
     return policy._replace(
         init_cache=init_cache,
         extend=extend,
         lanes=lanes._replace(extend_some=extend_some, resized=resized),
         prepare=lambda params: params._replace(inner=prepare(params.inner)),
+        sharing=policy.sharing and Sharing(joined, prompts_of, extend_some),
     )
+
+
+def script_of(cache: ForcedCache) -> Int[Array, " B"]:
+    """What each slot follows: where slots share prompts, what those begin with."""
+    if cache.prompts is None:
+        return cache.script
+    return jnp.repeat(cache.prompts[1], cache.script.shape[0] // cache.prompts[1].shape[0])

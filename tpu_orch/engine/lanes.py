@@ -27,15 +27,38 @@ class Feed(NamedTuple):
     """int32 [F]; B stands for none"""
 
 
+class Read(NamedTuple):
+    """One chunk of a prompt that several rows share."""
+
+    lengths: np.ndarray
+    """int32 [P], of every prompt before it"""
+    ids: np.ndarray
+    """int32 [1, T]"""
+    counts: np.ndarray
+    """int32 [1]"""
+    prompt: np.ndarray
+    """int32 [1], its place"""
+
+
+class Beginning(NamedTuple):
+    """How new rows come by their prompts."""
+
+    before: np.ndarray | None = None
+    """int32 [B], row that each row is copied from before the feeding; None: nothing to copy."""
+    after: np.ndarray | None = None
+    """The same after the feeding."""
+    reads: tuple[Read, ...] = ()
+    fresh: np.ndarray | None = None
+    """bool [B], rows that begin after a shared prompt."""
+
+
 class Plan(NamedTuple):
-    """One visit of the device: rows copied, chunks fed, rows copied, tokens drawn."""
+    """One visit of the device: prompts read, rows copied, chunks fed, rows copied, tokens drawn."""
 
     room: int
     """Tokens of a row that the cache must have room for."""
-    before: np.ndarray | None
-    """int32 [B], row that each row is copied from before the feeding; None: nothing to copy."""
+    beginning: Beginning
     feeds: list[Feed]
-    after: np.ndarray | None
     rows: Rows
     leave: int
 
@@ -65,10 +88,22 @@ class Lane:
     def live(self) -> list[tuple[int, Running]]:
         return [(row, running) for row, running in enumerate(self.rows) if running is not None]
 
-    def admit(self, row: int, running: Running, key: np.ndarray) -> None:
-        """Gives a free row to a rollout."""
-        self.rows[row], self.keys[row], self.lengths[row] = running, key, 0
+    def row_for(self, prompt: np.ndarray) -> int | None:
+        """A free row that may take a rollout with this prompt."""
+        return next(iter(self.free), None)
+
+    def admit(self, row: int, running: Running) -> None:
+        """Gives a free row to a rollout; its random key follows."""
+        self.rows[row], self.lengths[row] = running, 0
         self.news.append(row)
+
+    def filled(self, row: int) -> int:
+        """Tokens of the row that lie in its own part of the cache."""
+        return int(self.lengths[row])
+
+    def cache_tokens(self, capacity: int) -> int:
+        """Tokens that its caches have room for; `capacity`: of a prompt that rows share."""
+        return self.room * len(self.rows)
 
     def forget(self) -> None:
         """Nothing lies on the device any more."""
@@ -77,51 +112,43 @@ class Lane:
 
     def plan(self, start_state: dict[str, int], capacity: int, visit_steps: int, leave_share: float) -> Plan:
         """What the device does next. Everything that waits to be fed is fed, and every live row goes on drawing."""
-        before, followers = self._share_prompts()
+        begins, self.news = self.news, []
+        beginning = self._begin(begins)
         for row, running in self.live:
-            if running.pending.size or row in followers:
+            if running.pending.size or row in begins:
                 self.stop_state[row] = start_state[running.mode]
         feeds = list(self._feeds())
-        after = None
-        if followers:
-            after = np.arange(len(self.rows), dtype=np.int32)
-            for row, leader in followers.items():
-                after[row], self.lengths[row] = leader, self.lengths[leader]
         live = self.live
         status = np.full(len(self.rows), IDLE, np.int32)
         budget = np.zeros(len(self.rows), np.int32)
         for row, running in live:
             status[row], budget[row] = DRAWING, running.budget
-        longest = max((int(self.lengths[row]) for row, _ in live), default=0)
+        longest = max((self.filled(row) for row, _ in live), default=0)
         rows = Rows(self.lengths.copy(), self.keys.copy(), budget, status, self.stop_state.copy())
-        return Plan(min(longest + visit_steps, capacity), before, feeds, after, rows, int(len(live) * leave_share))
+        return Plan(min(longest + visit_steps, capacity), beginning, feeds, rows, int(len(live) * leave_share))
 
-    def _share_prompts(self) -> tuple[np.ndarray | None, dict[int, int]]:
-        """Of new rows with one prompt only the first reads it; and that one takes whole chunks from a row that holds them.
-
-        Returns where rows are copied from before the feeding, and the followers: new row -> the row whose prompt it shares.
-        """
-        source = np.arange(len(self.rows), dtype=np.int32)
+    def _begin(self, begins: Sequence[int]) -> Beginning:
+        """Of new rows with one prompt only the first reads it; and that one takes whole chunks from a row that holds them."""
+        source, after = np.arange(len(self.rows), dtype=np.int32), np.arange(len(self.rows), dtype=np.int32)
         old = list(self.holds)
         leaders: list[int] = []
-        followers: dict[int, int] = {}
-        for row in self.news:
+        for row in begins:
             running = self.rows[row]
             assert running is not None
             prompt = running.pending
             leader = next((one for one in leaders if same(self.holds[one], prompt)), None)
             self.holds[row] = prompt
             if leader is not None:
-                followers[row], running.pending = leader, prompt[:0]
+                after[row], self.lengths[row], running.pending = leader, prompt.size, prompt[:0]
                 continue
             leaders.append(row)
             donor = next((one for one, held in enumerate(old) if same(held, prompt)), None)
             known = (prompt.size - 1) // self.chunk * self.chunk  # chunk borders depend on the rollout alone
             if donor is not None and 0 < known <= self.room:
                 source[row], self.lengths[row], running.pending = donor, known, prompt[known:]
-        self.news = []
-        moved = (source != np.arange(len(source))).any()
-        return (source if moved else None), followers
+        unmoved = np.arange(len(self.rows))
+        before, later = (None if (rows == unmoved).all() else rows for rows in (source, after))
+        return Beginning(before, later)
 
     def _feeds(self) -> Sequence[Feed]:
         """Chunks until nothing is pending; the rows with most to read first."""

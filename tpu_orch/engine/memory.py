@@ -12,7 +12,8 @@ def require_memory(options: EngineOptions, rows: int, token_bytes: int) -> None:
     token_bytes: of one token of one row: 2 * layers * kv_heads * head_dim * bytes of a number (147,456 for Qwen3-8B in bfloat16).
     """
     limit = options.memory_gb * GB
-    needed = rows * options.capacity * token_bytes
+    copies = rows // options.prompt_rows if options.prompt_rows else 0  # of prompts, which may be as long as a row
+    needed = (rows + copies) * options.capacity * token_bytes
     if not limit or needed <= limit:
         return
     slot = options.capacity * token_bytes
@@ -24,7 +25,7 @@ def require_memory(options: EngineOptions, rows: int, token_bytes: int) -> None:
         text
         for number, text in (
             (int(limit // slot), "engine.rows {}"),
-            (int(limit // (rows * token_bytes)), "engine.capacity {}"),
+            (int(limit // ((rows + copies) * token_bytes)), "engine.capacity {}"),
         )
         if number
         for text in (text.format(number),)

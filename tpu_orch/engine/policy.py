@@ -1,6 +1,7 @@
 """What the engine asks of a language model: pure functions over a cache. A scripted policy in a test has the same shape."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -51,6 +52,17 @@ class Lanes(NamedTuple):
     """Rooms are multiples of this."""
 
 
+class Sharing(NamedTuple):
+    """How rows of a cache go on from prompts that lie there once: row b of B from prompt b // (B / P) of P."""
+
+    joined: Callable[[Cache, Cache], Cache]
+    """(cache of the rows, cache of the prompts) -> the rows' cache with those prompts before it."""
+    prompts: Callable[[Cache], Cache]
+    """Of such a cache."""
+    read: Callable[..., tuple[Float[Array, "1 V"], Cache]]
+    """(params, prompts, ids [1, T], counts [1], row [1]): appends ids to one prompt; as `extend`."""
+
+
 class Policy(NamedTuple):
     """A language model as the engine sees it.
 
@@ -79,6 +91,8 @@ class Policy(NamedTuple):
     jitted already. None: they take the weights as they are."""
     token_bytes: int = 0
     """Memory of one token of one row in the cache; 0 if it is not known."""
+    sharing: Sharing | None = None
+    """None: every row holds its prompt itself."""
 
 
 def decoder_policy(
@@ -104,10 +118,11 @@ def decoder_policy(
     def extend(
         params: Params, cache: Cache, ids: Int[Array, "B T"], counts: Int[Array, " B"]
     ) -> tuple[Float[Array, "B V"], Cache]:
-        return models.decoder.extend(config, params, cache, ids, counts)
+        return models.decoder.extend(config, params, cache, ids, counts, kernel="auto" if alone else "xla")
 
     if mesh is None or alone:
-        return Policy(config.vocab_size, init_cache, extend, row_axis=1, token_bytes=token_bytes)
+        sharing = Sharing(with_prompts, prompts_of, partial(models.decoder.read_prompt, config))
+        return Policy(config.vocab_size, init_cache, extend, row_axis=1, token_bytes=token_bytes, sharing=sharing)
     layout = Layout(cache_shardings(config, mesh), batch_sharding(mesh))
     multiple = mesh.shape["data"] * mesh.shape["fsdp"]
     return Policy(config.vocab_size, init_cache, extend, multiple, layout, row_axis=1, token_bytes=token_bytes)
@@ -133,4 +148,13 @@ def _in_lanes(config: ModelConfig, cache_dtype: str | None, token_bytes: int) ->
         ),
         prepare=jax.jit(layered.layers_apart),
         token_bytes=token_bytes,
+        sharing=Sharing(with_prompts, prompts_of, extend_some),
     )
+
+
+def with_prompts(cache: Cache, prompts: Cache) -> Cache:
+    return cache._replace(prompts=prompts)
+
+
+def prompts_of(cache: Cache) -> Cache:
+    return cache.prompts

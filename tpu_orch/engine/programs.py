@@ -11,8 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from data_pipeline.errors import InputError
+from tpu_orch.engine.banks import SharingLane
 from tpu_orch.engine.episodes import EngineOptions
-from tpu_orch.engine.lanes import Feed, Lane, Plan
+from tpu_orch.engine.lanes import Beginning, Feed, Lane, Plan, Read
 from tpu_orch.engine.policy import ONE_THREAD, Params, Policy
 from tpu_orch.engine.sampling import Draw
 from tpu_orch.engine.slots import (
@@ -21,11 +23,13 @@ from tpu_orch.engine.slots import (
     Rows,
     Slots,
     Stops,
+    begun,
     copied,
     decode,
     feed,
     feed_some,
     init_slots,
+    read,
     sharded,
     slot_shardings,
 )
@@ -42,6 +46,20 @@ def cache_sizes(capacity: int, block: int) -> list[int]:
     return [size * block for size in sorted(sizes) if size <= most]
 
 
+READ_TOKENS = 128
+"""tokens of a shared prompt that are read in one call: a CPU's core is busy with them"""
+
+
+def sharing_of(policy: Policy, options: EngineOptions, rows: int) -> int:
+    """Rows that share a prompt, 0 where each has its own. Raises InputError where they cannot."""
+    sharing = options.prompt_rows
+    if sharing and policy.sharing is None:
+        raise InputError("engine.prompt_rows needs one device: over a mesh every row holds its own prompt (0)")
+    if sharing < 0 or (sharing and rows % sharing):
+        raise InputError(f"engine.prompt_rows {sharing} does not divide the {rows} rows of a lane")
+    return sharing
+
+
 class Programs:
     """What the device does, compiled at its first use or all at once by `warm_up`."""
 
@@ -54,7 +72,12 @@ class Programs:
         compiler = ONE_THREAD if lanes is not None else None
         jit = partial(jax.jit, compiler_options=compiler)
         self._prepare = policy.prepare
-        self._init = jit(partial(init_slots, policy, rows), static_argnums=0, out_shardings=slot_shardings(policy))
+        self.sharing = sharing_of(policy, options, rows)
+        prompts = rows // self.sharing if self.sharing else 0
+        init = partial(init_slots, policy, rows, prompts, options.capacity)
+        self._init = jit(init, static_argnums=0, out_shardings=slot_shardings(policy))
+        self._read = jit(partial(read, policy), donate_argnums=(1, 2))
+        self._begun = jit(begun, donate_argnums=0)
         feeding = feed if lanes is None else feed_some
         self._feed = jit(partial(feeding, policy), donate_argnums=1, **sharded(policy, 0))
         self._copied = jit(partial(copied, policy), donate_argnums=0, **sharded(policy, 0))
@@ -85,17 +108,37 @@ class Programs:
         """Plays a plan on a lane and waits for it; what was drawn, on the host."""
         slots = self._with_room(lane, plan.room)
         size = lane.room
-        if plan.before is not None:
-            slots = self._call("copied", size, self._copied, slots, plan.before)
+        before, after, reads, fresh = plan.beginning
+        for chunk in reads:
+            slots = self._with_read(params, slots, chunk)
+        if fresh is not None:
+            slots = slots._replace(logits=self._call("begun", 0, self._begun, slots.logits, slots.prompt_logits, fresh))
+        if before is not None:
+            slots = self._call("copied", size, self._copied, slots, before)
         for piece in plan.feeds:
             slots = self._call("feed", size, self._feed, params, slots, *self._feed_arguments(piece))
-        if plan.after is not None:
-            slots = self._call("copied", size, self._copied, slots, plan.after)
+        if after is not None:
+            slots = self._call("copied", size, self._copied, slots, after)
         slots, drawn = self._call(
             "decode", size, self._decode, params, slots, plan.rows, stops, how, np.int32(plan.leave)
         )
         lane.slots = slots
         return jax.device_get(drawn)
+
+    def _with_read(self, params: Params, slots: Slots, chunk: Read) -> Slots:
+        """The slots after a chunk of a shared prompt."""
+        sharing = self.policy.sharing
+        assert sharing is not None
+        prompts, logits = self._call(
+            "read", 0, self._read, params, sharing.prompts(slots.cache), slots.prompt_logits, *chunk
+        )
+        return slots._replace(cache=sharing.joined(slots.cache, prompts), prompt_logits=logits)
+
+    def lane(self) -> Lane:
+        """A new one, empty."""
+        if not self.sharing:
+            return Lane(self.rows, self.chunk, self.feed_rows)
+        return SharingLane(self.rows, self.chunk, self.feed_rows, self.sharing, READ_TOKENS)
 
     def _feed_arguments(self, piece: Feed) -> tuple[np.ndarray, ...]:
         return piece[:3] if self.policy.lanes is None else tuple(piece)
@@ -116,10 +159,15 @@ class Programs:
     def warm_up(self, params: Params, stops: Stops, how: Draw) -> None:
         """Compiles every program for every size of cache: later runs compile nothing."""
         params = self.prepare(params)
-        lane = Lane(self.rows, self.chunk, self.feed_rows)
+        lane = self.lane()
         none, same = np.zeros(self.rows, np.int32), np.arange(self.rows, dtype=np.int32)
         nobody = np.full(self.feed_rows, self.rows, np.int32)
         ids, counts = np.zeros((self.feed_rows, self.chunk), np.int32), np.zeros(self.feed_rows, np.int32)
         rows = Rows(none, np.zeros((self.rows, 2), np.uint32), none, np.full(self.rows, IDLE, np.int32), none)
+        beginning = Beginning(before=same)
+        if self.sharing:
+            one = np.zeros(1, np.int32)
+            chunk = Read(none[:: self.sharing], np.zeros((1, READ_TOKENS), np.int32), one, one)
+            beginning = Beginning(reads=(chunk,), fresh=none > 0)
         for room in [*self.sizes, *self.sizes[::-1]]:
-            self.play(params, lane, Plan(room, same, [Feed(none, ids, counts, nobody)], None, rows, 0), stops, how)
+            self.play(params, lane, Plan(room, beginning, [Feed(none, ids, counts, nobody)], rows, 0), stops, how)

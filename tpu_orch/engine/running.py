@@ -4,6 +4,7 @@ import numpy as np
 
 from data_pipeline.chat import Chat
 from data_pipeline.environment import Session
+from data_pipeline.tokenizers.marks import THOUGHT_OPEN
 from data_pipeline.words import Ledger, Rollout, StopReason, Turn
 from tpu_orch.engine.episodes import EngineOptions, Episode, History
 from tpu_orch.engine.slots import BUDGET, FULL, MARKER
@@ -29,6 +30,8 @@ class Running:
         self.length = 0
         self.tokens_drawn = 0
         self.pending = NOTHING
+        self.thought_limit = chat.thought_limit
+        self.thought_over = self.thought_limit is None
         self.stop: StopReason | None = None
         self._feed_or_stop(np.asarray(episode.prompt, np.int32))
         if episode.history is not None and self.stop is None:
@@ -67,8 +70,11 @@ class Running:
 
     @property
     def budget(self) -> int:
-        """Tokens that may still be drawn."""
-        return self.options.max_new_tokens - self.tokens_drawn
+        """Tokens that may still be drawn, before the host looks whether a thought is too long."""
+        left = self.options.max_new_tokens - self.tokens_drawn
+        if self.thought_over or self.thought_limit is None:
+            return left
+        return min(left, max(self.thought_limit.tokens, 1) - sum(piece.size for piece in self.drawn))
 
     def take(self, size: int) -> np.ndarray:
         """The next ids to be fed, at most `size` of them."""
@@ -82,11 +88,19 @@ class Running:
         self._write(ids, logprobs, turn=len(self.turns))
 
     def end_turn(self, status: int) -> None:
-        """Reads the turn that was drawn, resolves its calls, and queues their results or ends the rollout."""
+        """Reads the turn that was drawn, resolves its calls, and queues their results or ends the rollout.
+
+        Where only its thought has used up its tokens the turn goes on.
+        """
+        if status == BUDGET and self.tokens_drawn < self.options.max_new_tokens:
+            self._close_thought()
+            if self.stop is None:
+                return
+            status = FULL
         # A model's table may have rows beyond the tokenizer's vocabulary: such ids stay in the ledger and spell nothing.
         known = self.chat.tokenizer.vocab_size
         ids = [int(token) for piece in self.drawn for token in piece if token < known]
-        self.drawn = []
+        self.drawn, self.thought_over = [], self.thought_limit is None
         end = self.chat.stops[1].decode()
         turn = self.session.respond(self.chat.tokenizer.decode(ids).split(end)[0], self.chat.form)
         self.turns.append(turn)
@@ -103,6 +117,16 @@ class Running:
         else:
             closed = status == MARKER + END_MARKER - 1
             self._feed_or_stop(np.asarray(self.chat.results(turn.steps, closed=closed), np.int32))
+
+    def _close_thought(self) -> None:
+        """Feeds what ends the turn's thought, unless it has ended itself or the turn has none; its text is part of the turn's."""
+        assert self.thought_limit is not None
+        self.thought_over = True
+        said = self.chat.tokenizer.decode([int(token) for piece in self.drawn for token in piece])
+        if said.lstrip().startswith(THOUGHT_OPEN) and self.thought_limit.closed.decode() not in said:
+            closing = np.asarray(self.thought_limit.closing, np.int32)
+            self._feed_or_stop(closing)
+            self.drawn.append(closing[: closing.size if self.stop is None else 0])
 
     def rollout(self, weights_version: int) -> Rollout:
         """The finished rollout."""

@@ -2,6 +2,7 @@
 
     feed    appends a chunk of ids that the policy did not draw (prompt, tool results)
     copied  gives rows what other rows have read: how a group shares the reading of its prompt
+    read    appends a chunk to a prompt that lies there once for several rows; begun: those rows start after it
     decode  draws tokens until a row completes a marker, spends its budget or fills its slot
 
 The device keeps what is large (cache, logits). What is small (lengths, budgets, states of the stops) belongs to the host and
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from tpu_orch.engine.policy import Cache, Params, Policy
 from tpu_orch.engine.sampling import Draw, draw
@@ -27,6 +28,8 @@ class Slots(NamedTuple):
     cache: Cache
     logits: Any
     """float32 [B, V], after each row's last token: what the next one is drawn from"""
+    prompt_logits: Any = None
+    """float32 [P, V], after the last token of each prompt that rows share; None: they share none"""
 
 
 class Rows(NamedTuple):
@@ -66,8 +69,14 @@ class Stops(NamedTuple):
     marker: Int[Array, " Q"]
 
 
-def init_slots(policy: Policy, rows: int, room: int) -> Slots:
-    return Slots(policy.init_cache(rows, room), jnp.zeros((rows, policy.vocab_size), jnp.float32))
+def init_slots(policy: Policy, rows: int, prompts: int, capacity: int, room: int) -> Slots:
+    """Empty slots: `room` tokens a row, and `prompts` shared prompts of at most `capacity` tokens."""
+    slots = Slots(policy.init_cache(rows, room), jnp.zeros((rows, policy.vocab_size), jnp.float32))
+    if not prompts:
+        return slots
+    assert policy.sharing is not None
+    cache = policy.sharing.joined(slots.cache, policy.init_cache(prompts, capacity))
+    return slots._replace(cache=cache, prompt_logits=jnp.zeros((prompts, policy.vocab_size), jnp.float32))
 
 
 def slot_shardings(policy: Policy) -> Slots | None:
@@ -86,7 +95,8 @@ def feed(
 ) -> Slots:
     """Appends a chunk to the rows with counts > 0."""
     logits, cache = policy.extend(params, slots.cache._replace(lengths=lengths), ids, counts)
-    return Slots(cache, jnp.where((counts > 0)[:, None], logits.astype(jnp.float32), slots.logits))
+    logits = jnp.where((counts > 0)[:, None], logits.astype(jnp.float32), slots.logits)
+    return slots._replace(cache=cache, logits=logits)
 
 
 def feed_some(
@@ -101,7 +111,31 @@ def feed_some(
     """The same for some rows of the lane; numbers past the last row stand for none."""
     assert policy.lanes is not None
     logits, cache = policy.lanes.extend_some(params, slots.cache._replace(lengths=lengths), ids, counts, rows)
-    return Slots(cache, slots.logits.at[rows].set(logits.astype(jnp.float32), mode="drop"))
+    return slots._replace(cache=cache, logits=slots.logits.at[rows].set(logits.astype(jnp.float32), mode="drop"))
+
+
+def read(
+    policy: Policy,
+    params: Params,
+    prompts: Cache,
+    logits: Float[Array, "P V"],
+    lengths: Int[Array, " P"],
+    ids: Int[Array, "1 T"],
+    counts: Int[Array, "1"],
+    row: Int[Array, "1"],
+) -> tuple[Cache, Float[Array, "P V"]]:
+    """Appends a chunk to one prompt."""
+    assert policy.sharing is not None
+    scores, prompts = policy.sharing.read(params, prompts._replace(lengths=lengths), ids, counts, row)
+    return prompts, logits.at[row].set(scores.astype(jnp.float32))
+
+
+def begun(
+    logits: Float[Array, "B V"], prompt_logits: Float[Array, "P V"], fresh: Bool[Array, " B"]
+) -> Float[Array, "B V"]:
+    """The rows' logits, those of their prompts in rows that begin."""
+    of_prompt = jnp.repeat(prompt_logits, logits.shape[0] // prompt_logits.shape[0], axis=0)
+    return jnp.where(fresh[:, None], of_prompt, logits)
 
 
 def copied(policy: Policy, slots: Slots, source: Int[Array, " B"]) -> Slots:
@@ -157,7 +191,8 @@ def decode(
             status=jnp.where(active, reason, drawn.status),
             stop_state=stop_state,
         )
-        return step + 1, Slots(cache, jnp.where(active[:, None], logits.astype(jnp.float32), slots.logits)), drawn
+        logits = jnp.where(active[:, None], logits.astype(jnp.float32), slots.logits)
+        return step + 1, slots._replace(cache=cache, logits=logits), drawn
 
     _, slots, drawn = jax.lax.while_loop(goes_on, one_token, (jnp.int32(0), slots, drawn))
     return slots, drawn

@@ -214,7 +214,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
 def sampling_policy(config: RunConfig, decoder: ModelConfig, mesh: jax.sharding.Mesh, frozen: Params | None) -> Policy:
     """The decoder as the engine's policy; it is given trained parameters and makes its own weights of them, once a run."""
     own = own_mesh(mesh)
-    policy = decoder_policy(decoder, own)
+    policy = decoder_policy(decoder, own, cache_dtype=config.engine.cache_dtype)
     lora, gather = lora_of(config.lora), config.gather_to_sample or own is not mesh
     sampled = make_sampling_weights(decoder, mesh, lora=lora, frozen=frozen, gather=gather)
     if own is not mesh:

@@ -51,4 +51,5 @@ def open_policy(folder: Path, tasks: Iterable[Task], engine: EngineOptions | Non
     with jax.set_mesh(mesh):
         params = load_policy(source, mesh)
     step = int(newest_step(folder / CHECKPOINTS).name)
-    return SavedPolicy(config, Engine(decoder_policy(source.config, mesh), chat, config.engine), params, step)
+    policy = decoder_policy(source.config, mesh, cache_dtype=config.engine.cache_dtype)
+    return SavedPolicy(config, Engine(policy, chat, config.engine), params, step)
