@@ -60,6 +60,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("train",): ("tpu_orch.cli.train", "a preset from tools to evaluated policy: warm-up, reinforcement, evaluation"),
     ("sft",): ("tpu_orch.cli.sft", "only the warm-up of a preset: supervised fine-tuning on demonstrations"),
     ("rollout",): ("tpu_orch.cli.rollout", "rollouts of tasks, by a trained policy or by replaying the references"),
+    ("replay",): ("tpu_orch.cli.replay", "one rollout of a run made again to the bit, and what if a call had been right"),
     ("import",): ("tpu_orch.cli.import_", "a released model into a folder that training starts from"),
     ("export",): ("tpu_orch.cli.export", "trained weights as a folder that transformers loads"),
     ("report",): (

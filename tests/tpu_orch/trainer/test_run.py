@@ -272,3 +272,32 @@ def test_its_policy_acts_and_is_evaluated_by_command(
     told = json.loads(result.read_text())
     assert (told["suite"], told["replies"], told["unanswered"]) == ("nestful", 3, 1)
     assert "1 of 3 conversations left no room in 1504 tokens" in capsys.readouterr().err
+
+
+def replayed(run: Path, *words: str) -> subprocess.CompletedProcess:
+    """`tpu-orch replay` on the devices that the run had."""
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(run.parent / "xla")}
+    command = [sys.executable, "-m", "tpu_orch.cli.main", "replay", str(run), *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_rollout_is_made_again_to_the_bit(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = rollout_from_row(list(read_rollout_rows(whole / "rollouts" / "step-000007.jsonl"))[5])
+    assert one.ledger is not None and one.ledger.weights_version == 6
+    out = tmp_path / "again.jsonl"
+    made = replayed(whole, "6", one.task_id, str(one.group_index), "--out", str(out))
+    assert made.returncode == 0, made.stderr
+    assert "the same to the bit as in" in made.stdout and "step-000007.jsonl" in made.stdout
+    (again,) = (rollout_from_row(row) for row in read_rollout_rows(out))
+    assert again.ledger is not None
+    np.testing.assert_array_equal(again.ledger.logprobs, one.ledger.logprobs)
+    assert main(["replay", str(whole), "1", one.task_id, "0"]) == 2
+    assert "keeps no weights of step 1" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_evaluations_rollout_is_made_again_to_the_bit(whole: Path) -> None:
+    last = rollout_from_row(next(iter(read_rollout_rows(whole / "rollouts" / "eval-after.jsonl"))))
+    made = replayed(whole, "7", last.task_id, "--greedy")
+    assert made.returncode == 0, made.stderr
+    assert "the same to the bit as in" in made.stdout and "eval-after.jsonl" in made.stdout
