@@ -29,10 +29,11 @@ from tpu_orch.planning.simulate import Costs, Places, Simulated, simulate
 from tpu_orch.planning.workload import Lengths
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.bench import Goal, report
+from tpu_orch.reports.messages import say
 from tpu_orch.trainer.platform import prepare_platform
 
 MEMORY_GOAL, TIME_GOAL, ROLLOUT_GOAL = 0.05, 0.15, 0.15
-CALIBRATION, OTHERS = (16, 256), ((32, 256), (16, 512), (8, 512))  # rows x tokens of micro-batches
+CALIBRATION, OTHERS = (8, 256), ((16, 256), (8, 512))  # rows x tokens of micro-batches
 ROWS, CHUNK = 32, 32
 RUNS = ((32, 1, 64, 64), (32, 1, 512, 32), (32, 1, 64, 256))  # prompts, group, prompt tokens, drawn tokens
 PREDICTED = (24, 4, 256, 128)
@@ -88,9 +89,10 @@ def update_rows(rounds: int) -> list[dict[str, Any]]:
         program = training_programs(setting, mesh)[0][0]
         with jax.set_mesh(mesh):
             flops = matmul_flops(program.trace().jaxpr)
-        seen = observe(program, mesh, rounds)
         shape = setting.micro_batch(mesh.shape)
         what = f"{shape.rows} x {shape.tokens}"
+        say(f"update {what}")
+        seen = observe(program, mesh, rounds)
         rows.append(row_of(f"memory MB, update {what}", seen.predicted_bytes / 1e6, seen.observed_bytes / 1e6))
         if rate:
             rows.append(row_of(f"seconds, update {what}", flops / rate, seen.seconds))
@@ -106,6 +108,7 @@ def rollout_row(rounds: int) -> dict[str, Any]:
     places = engine_places(engine)
     seen, counted = [], []
     for shape in RUNS:
+        say("rollouts {} x {}, {} + {} tokens".format(*shape))
         seen.append(play(engine, params, shape, rounds) * places.threads)
         counted.append(simulated(engine, places, shape, Costs(0, 0, 0, 0, 0, 0)))
     terms = [[one.feeds, one.steps, one.steps * one.step_context] for one in counted]

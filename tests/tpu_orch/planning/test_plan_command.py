@@ -1,12 +1,19 @@
 """`tpu-orch plan` as people use it; what needs libtpu is skipped where it is not installed."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
 from tpu_orch.cli.main import main
 from tpu_orch.planning import abstract_devices
+from tpu_orch.planning.compiled import compile_program
+from tpu_orch.planning.programs import Program
+from tpu_orch.planning.slices import parse_slice
 
 GIB = 2**30
 needs_libtpu = pytest.mark.skipif(not abstract_devices.has_libtpu(), reason="libtpu is not installed")
@@ -93,11 +100,12 @@ def test_a_small_preset_is_compiled_for_four_chips_and_its_cache_lies_there_once
 
 
 @needs_libtpu
-@pytest.mark.slow
-def test_a_program_that_is_too_large_is_measured(tmp_path: Path) -> None:
-    asked = ("--topology", "v5e:2x2", "--preset", "sandbox", "--rows", "65536", "--capacity", "16384")
-    code, plan = planned(tmp_path, *asked)
-    decode = next(one for one in plan["programs"] if one["name"] == "decode")
-    assert code == 1 and not plan["fits"] and not decode["fits"]
-    assert decode["peak_bytes"] > plan["kinds_bytes"]["cache"] > plan["memory_bytes"]
-    assert plan["memory_bytes"] == pytest.approx(15.75 * GIB, rel=0.01)
+def test_a_program_that_is_too_large_is_measured() -> None:
+    mesh = abstract_devices.slice_mesh(parse_slice("v5e:2x2"), {"fsdp": 4})
+    place = NamedSharding(mesh, PartitionSpec("fsdp"))
+    large = jax.ShapeDtypeStruct((64, GIB), jnp.bfloat16, sharding=place)
+    program = Program("twice", partial(jax.jit(lambda x: x * 2).trace, large), {"x": large})
+    made = compile_program(program, mesh)
+    assert not made.fits and made.available == 15.75 * GIB
+    assert made.arguments == 32 * GIB
+    assert made.bytes == pytest.approx(64 * GIB, rel=0.01)
