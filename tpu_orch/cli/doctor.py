@@ -1,23 +1,30 @@
 """`tpu-orch doctor`: is this machine all right?"""
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import jax
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.errors import InputError
-from tpu_orch.runs.doctor import Finding, examine
+from tpu_orch.pod.cluster import join_cluster
+from tpu_orch.runs.doctor import examine
+from tpu_orch.runs.files import write_json
+from tpu_orch.runs.findings import Finding
+from tpu_orch.trainer.machine import describe_machine
 
 MARKS = {"ok": ("✓ ok", "green"), "note": ("· note", "dim"), "care": ("! care", "yellow"), "bad": ("✗ bad", "red")}
 
 
 @dataclass(frozen=True)
 class Args:
-    """Looks at this machine: Python, packages, devices, memory, disk, optional extras, and whether a small program compiles and
-    computes right. Exits 1 if something keeps runs from working.
+    """Looks at this machine: Python, packages, devices, memory, disk, store, tokenizer, optional extras; how fast the host
+    reaches each chip, and whether a small update and a small rollout come out right and alike on every one. Exits 1 if
+    something keeps runs from working. On a pod, start it on every host at once.
 
     For example: tpu-orch doctor
     """
@@ -25,21 +32,39 @@ class Args:
     folder: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
     """Where runs are to be written; it need not be there yet."""
 
+    store: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None
+    """A store file to read through; left out, a small one is made."""
+
+    tokenizer: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """A tokenizer's file to try; left out, a small one is trained."""
+
+    json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Where the findings are written for programs."""
+
 
 def run(args: Args) -> int:
     if args.folder.exists() and not args.folder.is_dir():
         raise InputError(f"{args.folder} is no folder")
-    findings = examine(args.folder)
+    join_cluster()
+    findings = examine(args.folder, args.store, args.tokenizer)
     console = Console(width=120)
     console.print(table(findings))
     bad = [one.what for one in findings if one.state == "bad"]
+    if args.json is not None:
+        whole = {
+            "machine": describe_machine(),
+            "host": socket.gethostname(),
+            "process": jax.process_index(),
+            "bad": bad,
+        }
+        write_json(args.json, {**whole, "findings": [one._asdict() for one in findings]})
     print(f"to be mended: {', '.join(bad)}" if bad else "this machine is all right")
     return 1 if bad else 0
 
 
 def table(findings: list[Finding]) -> Table:
     """For people; the first column says in words what its colour says."""
-    made = Table("", "what", "found", "what to do")
+    made = Table("", "what", "found", "what to do", title=f"{socket.gethostname()}, process {jax.process_index()}")
     for one in findings:
         mark, style = MARKS[one.state]
         made.add_row(f"[{style}]{mark}[/{style}]", one.what, one.found, one.advice)

@@ -1,7 +1,4 @@
-"""What a run needs of a machine, looked at one by one; each look is a function that gives one finding.
-
-ok: as it should be. note: nothing is wrong, something could be better. care: runs work, but may not as hoped. bad: runs fail.
-"""
+"""What a run needs of a machine, looked at one by one; each look is a function that gives one finding."""
 
 import fcntl
 import importlib.metadata
@@ -15,12 +12,18 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipeline.errors import InputError
+from data_pipeline.formats import Recorded
+from data_pipeline.store import build_store, verify_store
+from data_pipeline.tokenizers import load_tokenizer, train_sentencepiece
+from data_pipeline.words import Tool
+from tpu_orch.runs.chips import all_chips
+from tpu_orch.runs.findings import Finding
 from tpu_orch.trainer.machine import processor
 
 OLDEST_PYTHON = (3, 11)
@@ -36,21 +39,20 @@ GIB = 1 << 30
 LITTLE_MEMORY = 3 * GIB  # the sandbox preset takes about two
 LITTLE_DISK = 2 * GIB
 ACCELERATORS: Mapping[str, str] = {"/dev/nvidia0": "cuda", "/dev/accel0": "tpu", "/dev/vfio/0": "tpu"}
+TEXT = 'find {"id": 20, "name": "Zürich"}'
+"""What a tokenizer has to give back."""
 SIDE = 256
 """Rows and columns of the product that is compiled."""
 
-State = Literal["ok", "note", "care", "bad"]
 
+def examine(folder: Path, stored: Path | None = None, pieces: Path | None = None) -> list[Finding]:
+    """Every finding. Where processes work together, each of them calls it.
 
-class Finding(NamedTuple):
-    what: str
-    state: State
-    found: str
-    advice: str = ""
-
-
-def examine(folder: Path) -> list[Finding]:
-    """Every finding; `folder`: where runs are to be written."""
+    Args:
+      folder: where runs are to be written.
+      stored: a store file to read; None: a small one is made and read.
+      pieces: a tokenizer's file; None: a small one is trained.
+    """
     return [
         python(sys.version_info[:2]),
         packages(),
@@ -59,7 +61,9 @@ def examine(folder: Path) -> list[Finding]:
         *disk(folder),
         devices(jax.default_backend(), [one.device_kind for one in jax.devices()], there(ACCELERATORS)),
         compilation(),
-        Finding("SQLite", "ok", sqlite3.sqlite_version),
+        *all_chips(),
+        store(stored),
+        tokenizer(pieces),
         *(extra(name, modules) for name, modules in EXTRAS.items()),
     ]
 
@@ -181,6 +185,37 @@ def judged(found: np.ndarray, expected: np.ndarray, seconds: float) -> Finding:
             "the device or its driver computes wrongly",
         )
     return Finding("compilation", "ok", f"compiled and right within {worst:.1g} in {seconds:.1f} s")
+
+
+def store(path: Path | None) -> Finding:
+    """Whether a store can be read: every record of the one given, or of one that is made."""
+    try:
+        if path is not None:
+            stats = verify_store(path)
+            return Finding("store", "ok", f"{stats.records} records, all whole, {stats.content_hash}")
+        with tempfile.TemporaryDirectory() as folder:
+            records = [Recorded("find", {"id": number}, {"found": number}, True) for number in range(20)]
+            tool = Tool("find", "", {"type": "object", "properties": {"id": {"type": "integer"}}})
+            build_store(Path(folder) / "x.store", records, {"find": tool})
+            stats = verify_store(Path(folder) / "x.store")
+    except (InputError, OSError, sqlite3.Error) as error:
+        return Finding("store", "bad", f"{error}"[:160], "build it anew with tpu-orch store build, or copy it again")
+    return Finding("store", "ok", f"{stats.records} records written and read, SQLite {sqlite3.sqlite_version}")
+
+
+def tokenizer(path: Path | None) -> Finding:
+    """Whether a tokenizer gives back the text that it takes apart: the one given, or one that is trained."""
+    try:
+        read = load_tokenizer(path) if path else train_sentencepiece([TEXT] * 20, vocab_size=400)
+        ids = read.encode(TEXT)
+        back = read.decode(ids)
+    except (InputError, OSError, ValueError, RuntimeError) as error:
+        return Finding(
+            "tokenizer", "bad", f"{error}"[:160], "make it anew with tpu-orch tokenizer train, or fetch it again"
+        )
+    if back != TEXT:
+        return Finding("tokenizer", "bad", f"gives back {back!r:.60} for {TEXT!r:.60}", "fetch or train it again")
+    return Finding("tokenizer", "ok", f"{read.vocab_size} tokens, text comes back")
 
 
 def extra(name: str, modules: tuple[str, ...]) -> Finding:

@@ -1,20 +1,67 @@
 """The doctor's findings, each on machines that are and are not well."""
 
+import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
+from models.sharding import batch_sharding, make_mesh
 from tpu_orch.cli.main import main
-from tpu_orch.runs import doctor
+from tpu_orch.runs import chips, doctor
+from tpu_orch.runs.findings import Finding
 
 
 def test_this_machine_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor", "--folder", str(tmp_path / "not" / "there" / "yet")]) == 0
+    found = tmp_path / "found.json"
+    assert main(["doctor", "--folder", str(tmp_path / "not" / "there" / "yet"), "--json", str(found)]) == 0
     told = capsys.readouterr().out
-    for what in ("Python", "devices", "memory", "disk", "compilation", "extra hf"):
+    for what in ("Python", "devices", "memory", "disk", "compilation", "extra hf", "host to device", "store"):
         assert what in told
     assert "this machine is all right" in told
+    written = json.loads(found.read_text())
+    by_name = {one["what"]: one for one in written["findings"]}
+    assert written["bad"] == [] and by_name["mesh"]["found"] == "data=8, 1 process"
+    assert "8 chips alike" in by_name["train step"]["found"] and "8 chips alike" in by_name["rollout step"]["found"]
+
+
+def test_a_chip_that_computes_otherwise_is_named() -> None:
+    mesh = make_mesh({"data": -1})
+    rows = batch_sharding(mesh)
+    alike = jax.device_put(np.ones((8, 3), np.float32), rows)
+    assert chips.different({"a": alike}) == ""
+    odd = jax.device_put(
+        np.where(np.arange(8)[:, None] == 5, 1 + 1e-7, 1.0).astype(np.float32) * np.ones((1, 3), np.float32), rows
+    )
+    assert str(mesh.devices.flat[5]) in chips.different({"a": alike, "b": odd})
+    assert (
+        chips.judged("train step", "x", "well").state == "bad" and chips.judged("train step", "", "well").state == "ok"
+    )
+
+
+def test_a_chip_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(mesh: object) -> str:
+        raise RuntimeError("out of luck\nand more")
+
+    monkeypatch.setattr(chips, "trained", fails)
+    monkeypatch.setattr(chips, "rolled_out", lambda mesh: "")
+    monkeypatch.setattr(chips, "bandwidth", lambda devices: Finding("host to device", "ok", ""))
+    found = {one.what: one for one in chips.all_chips()}
+    assert found["train step"].state == "bad" and "RuntimeError: out of luck" in found["train step"].found
+    assert found["rollout step"].state == "ok"
+
+
+def test_bytes_come_back_from_every_device() -> None:
+    found = chips.bandwidth(jax.local_devices(), 1 << 12)
+    assert found.state == "ok" and "GB/s" in found.found
+
+
+def test_a_damaged_store_and_tokenizer_are_bad(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"no store, no tokenizer")
+    assert doctor.store(tmp_path / "x").state == doctor.tokenizer(tmp_path / "x").state == "bad"
+    assert doctor.store(tmp_path / "none").state == doctor.tokenizer(tmp_path / "none").state == "bad"
+    assert doctor.store(None).state == doctor.tokenizer(None).state == "ok"
 
 
 def test_an_old_python_is_bad() -> None:
