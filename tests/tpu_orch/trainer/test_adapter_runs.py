@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick_jit import quick_jit
 from released_tokenizers import QWEN_MARKS, byte_level
 
 from data_pipeline.chat import FAMILIES
@@ -35,13 +36,12 @@ pytest.importorskip("tokenizers", reason="needs the extra hf")
 CONFIG = ModelConfig(vocab_size=384, d_model=16, layers=2, heads=4, kv_heads=2, head_dim=8, d_ff=24, rope_theta=1e4)
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("Ada", "Bo", "Cy", "Dee")
-MESH = ["--mesh.data", "2", "--mesh.fsdp", "2", "--mesh.model", "2"]
 SMALL = [
     *("--schemas", "none", "--engine.rows", "8", "--engine.capacity", "320", "--engine.chunk", "32"),
     *("--engine.max-new-tokens", "4", "--engine.visit-steps", "4", "--trainer.steps", "1", "--trainer.prompts", "2"),
     *("--trainer.group", "4", "--trainer.replay", "4", "--trainer.kl", "0.01", "--warmup.steps", "2"),
     *("--warmup.batch", "4", "--warmup.learning-rate", "0.02", "--eval.every", "0", "--eval.samples", "0"),
-    *("--lora.rank", "2", "--lora.targets", "q", "o", "down"),
+    *("--lora.rank", "2", "--lora.targets", "q", "o", "down", "--mesh.fsdp", "2"),
 ]
 
 
@@ -69,11 +69,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, out: str) -> None:
-    """In a process of its own, compiled in haste."""
+    """In a process of its own, on two devices, compiled in haste."""
     given = {"model": "release", "tools": "tools.json", "store": "responses.jsonl", "tasks": "tasks.jsonl", "out": out}
     files = [word for name, file in given.items() for word in (f"--{name}", str(folder / file))]
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    command = [sys.executable, "-m", "tpu_orch.cli.main", "train", "own", *files, *SMALL, *MESH]
+    flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    command = [sys.executable, "-m", "tpu_orch.cli.main", "train", "own", *files, *SMALL]
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -100,8 +100,8 @@ def test_only_adapters_are_saved_and_a_finished_run_is_found_again(run: Path, fo
 
 
 def test_merged_and_apart_are_published(run: Path, folder: Path, tmp_path: Path) -> None:
-    assert main(["export", "--from", str(run), "--out", str(tmp_path / "merged"), *MESH]) == 0
-    assert main(["export", "--from", str(run), "--out", str(tmp_path / "adapter"), "--adapter", *MESH]) == 0
+    assert main(["export", "--from", str(run), "--out", str(tmp_path / "merged")]) == 0
+    assert main(["export", "--from", str(run), "--out", str(tmp_path / "adapter"), "--adapter"]) == 0
     for file in ("tokenizer.json", "chat_template.jinja"):
         assert (tmp_path / "merged" / file).read_bytes() == (folder / "release" / file).read_bytes()
     mesh = open_mesh(MeshOptions(data=8))
@@ -110,7 +110,7 @@ def test_merged_and_apart_are_published(run: Path, folder: Path, tmp_path: Path)
     config = dataclasses.replace(read_config(tmp_path / "merged")[0], dtype="float32")
     assert config.param_dtype == "bfloat16"
     ids = jnp.arange(24)[None] * 7 % 256
-    forward = jax.jit(partial(decoder.forward, config))
+    forward = quick_jit(partial(decoder.forward, config))
 
     def logits(params: decoder.Params) -> np.ndarray:
         return np.asarray(forward(params, ids, jnp.arange(24)[None]))
@@ -138,10 +138,10 @@ def test_a_base_that_changed_is_refused(
     kept = (run / "base.json").read_text()
     try:
         (run / "base.json").write_text(json.dumps({**json.loads(kept), "folder": str(tmp_path / "gone")}))
-        assert main(["export", "--from", str(run), "--out", str(tmp_path / "out"), *MESH]) == 2
+        assert main(["export", "--from", str(run), "--out", str(tmp_path / "out")]) == 2
         assert "no longer in" in capsys.readouterr().err
         (run / "base.json").write_text(json.dumps({**json.loads(kept), "weights": []}))
-        assert main(["export", "--from", str(run), "--out", str(tmp_path / "out"), *MESH]) == 2
+        assert main(["export", "--from", str(run), "--out", str(tmp_path / "out")]) == 2
         assert "no longer holds the weights" in capsys.readouterr().err
     finally:
         (run / "base.json").write_text(kept)
