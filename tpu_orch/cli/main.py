@@ -60,7 +60,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("train",): ("tpu_orch.cli.train", "a preset from tools to evaluated policy: warm-up, reinforcement, evaluation"),
     ("sft",): ("tpu_orch.cli.sft", "only the warm-up of a preset: supervised fine-tuning on demonstrations"),
     ("rollout",): ("tpu_orch.cli.rollout", "rollouts of tasks, by a trained policy or by replaying the references"),
-    ("replay",): ("tpu_orch.cli.replay", "one rollout of a run made again to the bit, and what if a call had been right"),
+    ("replay",): (
+        "tpu_orch.cli.replay",
+        "one rollout of a run made again to the bit, and what if a call had been right",
+    ),
     ("import",): ("tpu_orch.cli.import_", "a released model into a folder that training starts from"),
     ("export",): ("tpu_orch.cli.export", "trained weights as a folder that transformers loads"),
     ("report",): (
@@ -68,7 +71,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
         "one HTML page of a run, or of several side by side; --watch serves it meanwhile",
     ),
     ("doctor",): ("tpu_orch.cli.doctor", "is this machine all right?"),
-    ("plan",): ("tpu_orch.cli.plan", "will it fit on a slice, how fast, what does it cost: compiled without having one"),
+    ("plan",): (
+        "tpu_orch.cli.plan",
+        "will it fit on a slice, how fast, what does it cost: compiled without having one",
+    ),
     ("eval",): ("tpu_orch.cli.eval", "accuracy of a trained policy on tasks"),
 }
 
