@@ -33,8 +33,8 @@ def booking() -> RunConfig:
     """`tpu-orch train booking --data DIR`: real travel tools, 467 recorded responses, tasks that can be solved from what is seen.
 
     Warm-up on demonstrations of the recoverable tasks that are short, stopped early, then GRPO on the same tasks with
-    `graduated`, all demonstrations replayed beside it: without them so small a policy forgets faster than it learns. It shows
-    that the loop works on real responses; such a policy learns these tasks, not travel planning.
+    `graduated`, all demonstrations replayed beside it. What raises the reward is the replay: `--trainer.group 1` shows the same
+    rise without any advantage. It shows that the loop works on real responses, not that GRPO helps here.
     """
     return RunConfig(
         preset="booking",
