@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from data_pipeline.backends.protocol import Backend, refusal
+from data_pipeline.backends.protocol import TIMED_OUT, Backend, not_recorded, refusal
 from data_pipeline.errors import InputError
 from data_pipeline.words.calls import ResultKind, ToolCall, ToolResult
 from data_pipeline.words.json import JsonObject
@@ -78,10 +78,10 @@ class FaultyBackend:
         self._calls += 1
         faults = self._faults
         for share, fault in (
-            (faults.timeout, refusal(ResultKind.TIMEOUT, "the tool did not answer in time")),
+            (faults.timeout, TIMED_OUT),
             (faults.error, refusal(ResultKind.ERROR, "the tool is out of order; try again")),
             (faults.raised, refusal(ResultKind.RAISED, "ConnectionError: connection reset by peer")),
-            (faults.miss, refusal(ResultKind.MISS, f"no response of {call.name} is recorded for these arguments")),
+            (faults.miss, not_recorded(call.name)),
         ):
             if drawn < share:
                 return fault

@@ -32,3 +32,11 @@ class ToolError(Exception):
 def refusal(kind: ResultKind, message: str) -> ToolResult:
     """A result that is none: the structured error that the policy reads in its place."""
     return ToolResult(kind, {"error": kind.value, "message": message})
+
+
+def not_recorded(name: str) -> ToolResult:
+    """What a store answers where it holds no response: neither ok nor an error of the tool's."""
+    return refusal(ResultKind.MISS, f"no response of {name} is recorded for these arguments")
+
+
+TIMED_OUT = refusal(ResultKind.TIMEOUT, "the tool did not answer in time")

@@ -1,6 +1,6 @@
 """Recorded responses as tools: the default backend of training."""
 
-from data_pipeline.backends.protocol import refusal
+from data_pipeline.backends.protocol import not_recorded
 from data_pipeline.store.protocol import ResponseStore
 from data_pipeline.words.calls import ResultKind, ToolCall, ToolResult
 from data_pipeline.words.json import JsonObject
@@ -17,5 +17,5 @@ class StoreBackend:
     def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
         record = self.store.get(call, context)
         if record is None:
-            return refusal(ResultKind.MISS, f"no response of {call.name} is recorded for these arguments")
+            return not_recorded(call.name)
         return ToolResult(ResultKind.OK if record.ok else ResultKind.ERROR, record.content)

@@ -2,8 +2,10 @@
 pieces.
 """
 
+import json
 from collections.abc import Iterator
 
+from data_pipeline.backends.protocol import TIMED_OUT, not_recorded
 from data_pipeline.chat.vocabulary import call_text, train_chat_tokenizer
 from data_pipeline.jsontext import spaced_json
 from data_pipeline.paths import parse_path
@@ -16,21 +18,13 @@ from data_pipeline.words import ToolCall
 TASKS_PER_DEPTH = 400
 
 
-REFUSALS = (
-    '{"error":"timeout","message":"the tool did not answer in time"}',
-    '{"error":"miss","message":"no response of ',
-    ' is recorded for these arguments"}',
-)
-"""What a policy of this world meets beside results, as few pieces. (No rule: were the texts to change, they would be longer.)"""
-
-
 def train_sandbox_tokenizer(world: World, vocab_size: int = 1536, seed: int = 0) -> SentencePieceTokenizer:
     """Trains on queries, calls and results of training tasks; the same world, size and seed give the same bytes."""
     # What stands before a value is one piece with the words that decide what the value is: fewer tokens, and the
     # policy finds a value by its neighbour.
     mentions = [f"{before} {kind} " for kind in world.kinds for before in ("", " is", " and")]
     keys = [f'{key}": {quote}' for key in result_keys(world) for quote in ("", '"')]
-    pieces = (*ID_PIECES, *mentions, *keys, *REFUSALS)
+    pieces = (*ID_PIECES, *mentions, *keys, *refusals())
     return train_chat_tokenizer(training_texts(world, seed), world.tools, vocab_size=vocab_size, pieces=pieces)
 
 
@@ -47,3 +41,9 @@ def result_keys(world: World) -> list[str]:
     """The names in calls and results that hold values which tasks use."""
     paths = [path for relation in world.relations.values() for path in (*relation.takes, relation.field)]
     return sorted({part for path in paths for part in parse_path(path) if isinstance(part, str)})
+
+
+def refusals() -> tuple[str, ...]:
+    """What a policy of this world reads where a tool gives no result, around the tool's name: one piece each."""
+    around = spaced_json(not_recorded("\0").content).split(json.dumps("\0")[1:-1])
+    return (spaced_json(TIMED_OUT.content), *around)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.backends import PythonBackend, StoreBackend
+from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.chat import Chat
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
@@ -35,7 +36,7 @@ from data_pipeline.sandbox.relations import Number, arguments_of
 from data_pipeline.sandbox.wording import SENTENCES, choices
 from data_pipeline.schemas import problems
 from data_pipeline.store import Store
-from data_pipeline.words import ResultKind, Task, Tool, ToolCall
+from data_pipeline.words import Resolved, ResultKind, Task, Tool, ToolCall, ToolResult
 
 DEPTHS = range(7)
 WORLD = make_world(seed=0)
@@ -292,6 +293,17 @@ def test_episodes_are_short() -> None:
             assert all(len(tokenizer.encode(chat.result_text(step))) <= 8 for step in rollout.steps)
     id_tokens = [len(tokenizer.encode(entity)) for entity in WORLD.pools["test"]["depot"]]
     assert set(id_tokens) == {2}
+    for kind in (ResultKind.TIMEOUT, ResultKind.MISS):
+        refused = Resolved(ToolCall("courier_base", {}), refused_by(kind))
+        assert len(tokenizer.encode(chat.result_text(refused))) <= 3
+
+
+def refused_by(kind: ResultKind) -> ToolResult:
+    """What a session of this world really answers."""
+    fault = {ResultKind.TIMEOUT: Faults(timeout=1.0), ResultKind.MISS: Faults(miss=1.0)}[kind]
+    result = FaultyBackend(ENVIRONMENT.backend, fault).answer(ToolCall("courier_base", {}), None)
+    assert result.kind is kind
+    return result
 
 
 def test_worlds_differ_by_seed_and_refuse_what_cannot_be() -> None:
