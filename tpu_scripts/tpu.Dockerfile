@@ -9,5 +9,5 @@ COPY rewards rewards
 COPY models models
 COPY tpu_orch tpu_orch
 RUN pip install --no-cache-dir --no-deps . && tpu-orch --help > /dev/null
-WORKDIR /work
+WORKDIR /tpu-orch
 CMD ["tpu-orch", "doctor"]
