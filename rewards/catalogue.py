@@ -1,9 +1,11 @@
 """Every reward by the name that people use: `--reward NAME`."""
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from rewards import binary, graduated, outcome, tier, toolrl
+from rewards.reached import values_reached
 from rewards.released import graduated as graduated_released
 from rewards.released import tier as tier_released
 from rewards.released import toolrl as toolrl_released
@@ -18,6 +20,7 @@ def _reward(name: str, says: str, module: ModuleType, **fields: Any) -> Reward:
 
 
 _TIER = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss", "progress")}
+_REACHED = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss",), "weights": (1, 1, 1, 1, 1, 5, 3)}
 _TIER_RELEASED = {"about_answer": tuple(tier_released.WEIGHTS), "options": ("execute",), "reads_plans": True}
 _ABLATION = {**_TIER_RELEASED, "combine": tier_released.renormalised_when_right}
 _TOOLRL = {"low": toolrl.LOW, "high": toolrl.HIGH}
@@ -25,6 +28,9 @@ _TOOLRL = {"low": toolrl.LOW, "high": toolrl.HIGH}
 _ALL = (
     _reward("graduated", "per-call similarity, and steps made soundly in order", graduated, about_answer=("answer",)),
     _reward("tier", "valid calls, executed, and the expected answer by whatever route", tier, **_TIER),
+    _reward("tier-progress", "tier, and how much of the way to the answer is found", tier, **_REACHED)._replace(
+        judge=partial(tier.judge, progress=values_reached)
+    ),
     _reward("outcome", "the text parses, and the expected answer", outcome, about_answer=tuple(outcome.WEIGHTS)),
     _reward("toolrl", "ToolRL's equation against the reference, from -3 to 4", toolrl, **_TOOLRL),
     _reward("binary", "the whole reference and nothing else, or 0", binary),

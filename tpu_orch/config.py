@@ -63,7 +63,7 @@ class LoraOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Tasks of the built-in world (preset sandbox)."""
+    """Tasks of the built-in world (presets sandbox and routes)."""
 
     shown_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that demonstrations show; deeper ones are left to reinforcement learning."""
@@ -73,6 +73,16 @@ class WorldOptions:
     trained_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that reinforcement learning draws from."""
     trained_per_depth: int = 200
+    shown_trained: bool = False
+    """Preset routes: demonstrations show the references of the tasks that reinforcement learning draws from, too."""
+    shortcuts: int = 8
+    """Preset routes: tools that find in one call what two or three others find together; 0: one route to every answer."""
+    longer: int = 2
+    """Preset routes: calls by which a reference may exceed the shortest route."""
+    openness: float = 1.0
+    """Preset routes: share of the calls that are answered beside the references, as if a store held no others."""
+    evaluated: Literal["dev", "test"] = "test"
+    """Preset routes: the split that evaluations ask."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,8 @@ class TrainerOptions:
     """Of the part that verdicts give."""
     forks: int = 2
     """Of credit forks: rollouts from the end of each turn of each rollout."""
+    even: bool = False
+    """Draw every number of calls alike, instead of by how much there is to learn: then rewards are compared on the same tasks."""
     share_prompts: bool = True
     """Run a group's prompt once in the update; the gradient is the same."""
     overlap: bool = False

@@ -70,7 +70,7 @@ def _tasks_of_depth(world: World, split: str, depth: int, count: int, seed: int,
         solved = _solve(world, split, goal, rng)
         if solved is not None:
             name = f"sandbox/{split}/{seed}/{depth}/{len(tasks)}"
-            task = _task(name, split, goal, solved, depth, rng)
+            task = task_of(name, split, goal, solved, depth, rng)
             tasks.setdefault(task.query, task._replace(tools=offer.tools(goal, name)))
     return list(tasks.values())
 
@@ -116,7 +116,7 @@ def solve(world: World, goal: Value, entities: dict[Named, str]) -> Solved:
     return Solved(values, tuple(steps))
 
 
-def _task(name: str, split: str, goal: Value, solved: Solved, depth: int, rng: random.Random) -> Task:
+def task_of(name: str, split: str, goal: Value, solved: Solved, depth: int, rng: random.Random) -> Task:
     training = split == "train"
     text = words_of(goal, solved, training=training, rng=rng)
     query = wording.sentence(text, training=training, rng=rng)

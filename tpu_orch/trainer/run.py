@@ -28,6 +28,7 @@ from tpu_orch.reports.messages import say
 from tpu_orch.reports.page import write_report
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.folder import CHECKPOINTS, METRICS, REPORT, ROLLOUTS, SUMMARY, open_run
+from tpu_orch.runs.machine import describe_machine
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
 from tpu_orch.runs.processes import barrier, first_before_others, first_process
 from tpu_orch.runs.stop import StopFlag
@@ -35,7 +36,6 @@ from tpu_orch.trainer.ahead import compile_ahead, run_programs
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.cheats import warn_of_cheats
 from tpu_orch.trainer.experience import Experience, gather
-from tpu_orch.trainer.machine import describe_machine
 from tpu_orch.trainer.material import write_material
 from tpu_orch.trainer.places import Place, extra_of, find_place, frozen, keeps_reference, parts_of
 from tpu_orch.trainer.progress import Progress, Watch
@@ -238,8 +238,10 @@ class Story:
         if step == self.config.warmup.steps:
             place = self.begun(place)
         experience = place.pending or gather(run, place.state.params, progress.curriculum, step)
+        if not self.config.trainer.even:
+            earned = levels.as_shares(experience.earned, run.reward.low, run.reward.high)
+            progress = progress._replace(curriculum=levels.learn(progress.curriculum, earned))
         progress = progress._replace(
-            curriculum=levels.learn(progress.curriculum, experience.earned),
             sampled=progress.sampled + experience.counts["sampled"],
         )
         total = self.config.warmup.steps + self.config.trainer.steps

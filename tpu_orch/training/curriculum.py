@@ -50,6 +50,11 @@ def choose(curriculum: Curriculum, tasks: Sequence[Task], number: int, seed: Seq
     return chosen
 
 
+def as_shares(rewards: Mapping[int, Sequence[float]], low: float, high: float) -> dict[int, list[float]]:
+    """Rewards between `low` and `high` brought to [0, 1], where levels compare."""
+    return {level: [(one - low) / (high - low) for one in found] for level, found in rewards.items()}
+
+
 def learn(curriculum: Curriculum, rewards: Mapping[int, Sequence[float]]) -> Curriculum:
     """The moving means after a step that earned these rewards at each level."""
     success = dict(curriculum.success)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from data_pipeline.words import Task
-from tpu_orch.training.curriculum import Curriculum, choose, learn, start
+from tpu_orch.training.curriculum import Curriculum, as_shares, choose, learn, start
 
 TASKS = [
     Task(id=f"{depth}-{n}", query="", tools=(), reference=(), calls=depth) for depth in (1, 2, 3) for n in range(40)
@@ -29,3 +29,9 @@ def test_means_move_towards_what_was_earned() -> None:
     assert curriculum.success[1] == 0.5
     assert 0.5 < curriculum.success[2] < 1
     assert 0 < curriculum.success[3] < 0.5
+
+
+def test_rewards_of_another_range_are_brought_to_shares() -> None:
+    assert as_shares({2: [-3.0, 0.5, 4.0]}, -3.0, 4.0) == {2: [0.0, 0.5, 1.0]}
+    curriculum = learn(start(TASKS), as_shares({1: [-3.0] * 4}, -3.0, 4.0))
+    assert choose(curriculum, TASKS, 5, (0,))

@@ -1,0 +1,143 @@
+"""The built-in world with shortcuts beside longer routes, its tools executed live: what experiments run on."""
+
+import hashlib
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jax.sharding import Mesh
+
+from data_pipeline.backends import PythonBackend
+from data_pipeline.backends.faults import Faults, FaultyBackend
+from data_pipeline.backends.partly import PartlyRecorded
+from data_pipeline.backends.protocol import Backend
+from data_pipeline.chat import Chat, Tokens
+from data_pipeline.chat.shortening import Shortener
+from data_pipeline.demonstrations import balanced, demonstrations
+from data_pipeline.environment import Environment
+from data_pipeline.errors import InputError
+from data_pipeline.sandbox import make_world, train_sandbox_tokenizer
+from data_pipeline.sandbox.routes import relations_with, route_tasks
+from data_pipeline.tokenizers import load_tokenizer
+from data_pipeline.words import Task, ToolCall
+from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions, WorldOptions
+from tpu_orch.engine import EngineOptions
+from tpu_orch.trainer.material import Material, task_digest
+
+WORLD_SEED = 0  # the world is the same for every run; a run's seed decides tasks, weights, draws and order
+MOST_TOKENS = 160  # of a demonstration
+EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
+SHOWN, TRAINED, HELD_OUT = range(3)
+TOKENIZER = "tokenizer.model"
+
+
+def routes() -> RunConfig:
+    """`tpu-orch train routes`: tasks that routes of unequal length solve, the reference drawn at random among them.
+
+    A task's number of calls is that of its shortest route; every valid route is answered, as tools are executed. Demonstrations
+    show up to two calls, GRPO draws tasks of three to six, evaluation asks for zero to six. With `--model RUN` it starts from the
+    weights of another run of this preset. `tpu-orch experiment` compares rewards on it.
+    """
+    return RunConfig(
+        preset="routes",
+        out=Path("runs/routes"),
+        reward="tier",
+        tokens=1536,
+        world=WorldOptions(
+            shown_depths=(0, 1, 2),
+            shown_per_depth=6000,
+            shown_timeouts=0.15,
+            trained_depths=(3, 4, 5, 6),
+            trained_per_depth=300,
+        ),
+        model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=1, head_dim=64, d_ff=256),
+        engine=EngineOptions(rows=128, capacity=256, chunk=32, visit_steps=32, max_new_tokens=120, max_turns=10),
+        warmup=WarmupOptions(steps=1000, batch=24, learning_rate=6e-3, optimizer="muon"),
+        trainer=TrainerOptions(steps=24, prompts=8, group=16, learning_rate=1e-3, rise=3, replay=32),
+        eval=EvaluationOptions(per_depth=100),
+    )
+
+
+def prepare(config: RunConfig, folder: Path) -> Material:
+    """Draws tasks and demonstrations; trains the tokenizer, or takes that of the run whose weights it starts from."""
+    asked = config.world
+    world = make_world(WORLD_SEED, relations=relations_with(asked.shortcuts))
+
+    def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int) -> list[Task]:
+        return route_tasks(world, split, depths, per_depth, seed=3 * config.seed + purpose, longer=asked.longer)
+
+    trained = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth)
+    held_out = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
+    shown: list[Task] = []
+    if config.warmup.steps or (config.trainer.steps and config.trainer.replay):
+        shown = draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)
+        shown += trained if asked.shown_trained else []
+    pieces = folder / TOKENIZER
+    if not pieces.exists():
+        if config.weights is None:
+            train_sandbox_tokenizer(world, config.tokens).save(pieces)
+        else:
+            shutil.copyfile(_of_run(config.weights), pieces)
+    tokenizer = load_tokenizer(pieces)
+    chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
+    live = PythonBackend(world.functions)
+    return Material(
+        tools=world.tools,
+        environment=Environment(world.tools, recorded(live, asked.openness, [*trained, *held_out])),
+        chat=chat,
+        demonstrations=_shown(shown, Environment(world.tools, live), chat, asked.shown_timeouts),
+        train_tasks=trained,
+        eval_tasks=held_out,
+        identity={
+            "world": world_digest(asked.shortcuts),
+            "tokenizer": tokenizer.identity,
+            "tasks": task_digest([*shown, *trained, *held_out]),
+            **({} if config.weights is None else {"weights": _weights_identity(config.weights)}),
+        },
+        load=None if config.weights is None else partial(_load, config.weights),
+    )
+
+
+def recorded(live: Backend, openness: float, tasks: list[Task]) -> Backend:
+    """The tools themselves, or what a store would know of them: a share of all calls and those of the tasks' references."""
+    if not 0 <= openness <= 1:
+        raise InputError(f"world.openness {openness}: give a share from 0 to 1")
+    if openness == 1:
+        return live
+    return PartlyRecorded(live, openness, [ToolCall(step.name, step.arguments) for t in tasks for step in t.reference])
+
+
+def world_digest(shortcuts: int) -> str:
+    """What tells one world of this preset from another."""
+    names = "/".join(relation.name for relation in relations_with(shortcuts))
+    return hashlib.blake2b(f"{WORLD_SEED}/{names}".encode(), digest_size=16).hexdigest()
+
+
+def _shown(tasks: list[Task], live: Environment, chat: Chat, timeouts: float) -> list[Tokens]:
+    if not tasks:
+        return []
+    faulty = Environment(live.tools, FaultyBackend(live.backend, Faults(timeout=timeouts)))
+    examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= MOST_TOKENS]
+    return [one.tokens for one in balanced(examples, len(examples), seed=0)]
+
+
+def _of_run(folder: Path) -> Path:
+    pieces = folder / TOKENIZER
+    if not pieces.is_file():
+        raise InputError(f"--model {folder}: no {TOKENIZER} there; give the folder of a run of this preset")
+    return pieces
+
+
+def _weights_identity(folder: Path) -> str:
+    from tpu_orch.checkpoints import manifest, newest_step
+    from tpu_orch.runs.folder import CHECKPOINTS
+
+    newest = newest_step(folder / CHECKPOINTS)
+    return hashlib.blake2b((newest / manifest.NAME).read_bytes(), digest_size=16).hexdigest()
+
+
+def _load(folder: Path, mesh: Mesh) -> Any:
+    from tpu_orch.weights.folder import open_weights
+
+    return open_weights(folder, mesh).params
