@@ -20,7 +20,6 @@ from models import decoder
 from models.config import small
 from models.sharding import make_mesh
 from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
-from tpu_orch.engine.engine import core_count
 from tpu_orch.planning.flops import matmul_flops
 from tpu_orch.planning.observe import observe
 from tpu_orch.planning.programs import training_programs
@@ -30,6 +29,7 @@ from tpu_orch.planning.workload import Lengths
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.bench import Goal, report
 from tpu_orch.reports.messages import say
+from tpu_orch.runs.machine import core_count
 from tpu_orch.trainer.platform import prepare_platform
 
 MEMORY_GOAL, TIME_GOAL, ROLLOUT_GOAL = 0.05, 0.15, 0.15

@@ -46,10 +46,10 @@ def run(args: Args) -> int:
     if args.peers and not PEER_SCRIPT.exists():
         raise InputError(f"--peers needs {PEER_SCRIPT}: run it from a checkout")
     from tpu_orch.engine.compilations import Compilations
-    from tpu_orch.engine.engine import core_count
     from tpu_orch.engine.limits import pieces
     from tpu_orch.engine.policy import LANE_ROWS
     from tpu_orch.engine.workloads import NEW, PROMPT, model, sides
+    from tpu_orch.runs.machine import core_count
     from tpu_orch.trainer.platform import prepare_platform
 
     prepare_platform()

@@ -15,7 +15,7 @@ from tpu_orch.pod.cluster import join_cluster
 from tpu_orch.runs.doctor import examine
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.findings import Finding
-from tpu_orch.trainer.machine import describe_machine
+from tpu_orch.runs.machine import describe_machine
 
 MARKS = {"ok": ("✓ ok", "green"), "note": ("· note", "dim"), "care": ("! care", "yellow"), "bad": ("✗ bad", "red")}
 

@@ -6,7 +6,6 @@ host resolves the calls of one, the device works on the others.
 """
 
 import copy
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,6 +30,7 @@ from tpu_orch.engine.running import CALL_MARKER, END_MARKER, Running
 from tpu_orch.engine.sampling import Draw, how_to_draw, row_keys
 from tpu_orch.engine.slots import Drawn, Stops
 from tpu_orch.engine.stops import StopTable, stop_table
+from tpu_orch.runs.machine import core_count
 
 T = TypeVar("T")
 LEAVE = 0.75
@@ -251,11 +251,6 @@ class Sitting:
         held = sum(lane.cache_tokens(self.engine.options.capacity) for lane in self.lanes)
         self.cache_tokens = max(self.cache_tokens, held)
         return ready
-
-
-def core_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def turn_stops(chat: Chat, vocab_size: int) -> tuple[Stops, dict[str, int]]:

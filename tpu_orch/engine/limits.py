@@ -18,9 +18,9 @@ from models.cached_attention import SLOT_BLOCK, filled_attention
 from models.config import ModelConfig
 from models.decoder import Params
 from models.layered import layers_apart
-from tpu_orch.engine.engine import core_count
 from tpu_orch.engine.policy import ONE_THREAD
 from tpu_orch.engine.sampling import draw, how_to_draw
+from tpu_orch.runs.machine import core_count
 
 STEPS, TIMES = 16, 4
 """steps in one program; programs that each core plays in one measurement"""

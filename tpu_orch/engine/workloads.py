@@ -21,11 +21,12 @@ from data_pipeline.tokenizers import ByteTokenizer
 from data_pipeline.tokenizers.marks import MARKS
 from data_pipeline.words import Task, Tool
 from models.config import ModelConfig, small
-from tpu_orch.engine.engine import Engine, RunStatistics, core_count
+from tpu_orch.engine.engine import Engine, RunStatistics
 from tpu_orch.engine.episodes import EngineOptions, Episode
 from tpu_orch.engine.forcing import ForcedParams, forced_policy
 from tpu_orch.engine.limits import pieces
 from tpu_orch.engine.policy import LANE_ROWS, Policy, decoder_policy
+from tpu_orch.runs.machine import core_count
 
 SHORT, PROMPT, LONG, NEW, EPISODES, GROUP, TURNS, READ = 8, 64, 1024, 128, 32, 8, 3, 128
 FIRST_FREE = 300

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from data_pipeline.formats.rows import write_document
 from data_pipeline.jsontext import spaced_json
-from tpu_orch.trainer.machine import describe_machine
+from tpu_orch.runs.machine import describe_machine
 
 
 class Goal(NamedTuple):

@@ -24,7 +24,7 @@ from data_pipeline.tokenizers import load_tokenizer, train_sentencepiece
 from data_pipeline.words import Tool
 from tpu_orch.runs.chips import all_chips
 from tpu_orch.runs.findings import Finding
-from tpu_orch.trainer.machine import processor
+from tpu_orch.runs.machine import core_count, processor
 
 OLDEST_PYTHON = (3, 11)
 NEEDED = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece", "zstandard", "tyro", "matplotlib")
@@ -91,7 +91,7 @@ def packages() -> Finding:
 
 def cores() -> Finding:
     """Cores that this process may use."""
-    number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    number = core_count()
     told = f"{number} x {processor()}"
     return (
         Finding("processor", "ok", told)

@@ -4,7 +4,6 @@ Nothing is executed, so several hosts need not do it in the same order. What is 
 jitted functions on the same shapes and shardings, which JAX finds again in memory and, at the next start, in its cache.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tpu_orch.runs.machine import core_count
 from tpu_orch.trainer.build import Built
 from tpu_orch.training.batch import MicroBatch, Shape, empty_batch
 from tpu_orch.training.state import TrainState
@@ -105,7 +105,6 @@ def compile_ahead(programs: Sequence[Pending], mesh: jax.sharding.Mesh) -> int:
         with jax.set_mesh(mesh):
             pending.lower().compile()
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(cores, thread_name_prefix="compile") as threads:
+    with ThreadPoolExecutor(core_count(), thread_name_prefix="compile") as threads:
         list(threads.map(one, programs))
     return len(programs)

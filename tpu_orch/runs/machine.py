@@ -1,4 +1,4 @@
-"""The machine in one line, so that a figure says where it was measured."""
+"""The machine: its cores, its processor, and all in one line, so that a figure says where it was measured."""
 
 import os
 import platform
@@ -13,8 +13,12 @@ def describe_machine() -> str:
     kinds = (
         f"{len(devices)} x {devices[0].device_kind}" if devices[0].platform != "cpu" else f"{len(devices)} CPU device"
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{processor()}, {cores} cores, {kinds}, jax {jax.__version__}, Python {platform.python_version()}"
+    return f"{processor()}, {core_count()} cores, {kinds}, jax {jax.__version__}, Python {platform.python_version()}"
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
