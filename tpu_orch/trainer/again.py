@@ -15,7 +15,7 @@ from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
 from data_pipeline.jsontext import JsonError, read_json
-from data_pipeline.parsing.hermes import render_call
+from data_pipeline.parsing.hermes import OPEN, render_call
 from data_pipeline.words import ReferenceStep, Rollout, Task, ToolCall
 from rewards.scoring import Score, score
 from tpu_orch.checkpoints import load_parts
@@ -29,7 +29,6 @@ from tpu_orch.trainer.build import build, run_mesh
 from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.sampling import practice
 
-OPENING = "<tool_call>"
 BRANCH = 1 << 20
 """places in the group from which branches are numbered: no rollout of a run has one"""
 
@@ -149,7 +148,7 @@ def what_if(actor: Actor, parent: Rollout, made_from: tuple[Episode, Environment
     if chat.form != "hermes":
         raise InputError(f"calls of this policy are spelled as {chat.form}: only Hermes calls are edited")
     right = right_call(episode.task, parent, call)
-    message = text.split(OPENING)[0] + render_call(ToolCall(right.name, right.arguments))
+    message = text.split(OPEN)[0] + render_call(ToolCall(right.name, right.arguments))
     places = range(BRANCH, BRANCH + count)
     others = [edited(episode, parent, call, message, chat, environment, index=place) for place in places]
     try:
