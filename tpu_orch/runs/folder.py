@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data_pipeline.errors import InputError
+from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.words import Json, JsonObject
+from tpu_orch.config import RunConfig, from_json
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.processes import first_process
 
@@ -102,6 +104,17 @@ def completed(stored: Json, defaults: Json) -> Json:
 
 def _allowed(name: str, may_differ: Collection[str]) -> bool:
     return any(name == allowed or name.startswith(f"{allowed}.") for allowed in may_differ)
+
+
+def run_config(folder: Path) -> RunConfig:
+    """The configuration of a run. Raises InputError where the folder is none."""
+    path = folder / CONFIG
+    try:
+        return from_json(RunConfig, read_json(path.read_bytes()))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{folder}: no run folder, it has no {CONFIG}; give the --out of a train command") from None
+    except (JsonError, TypeError) as error:
+        raise InputError(f"{path}: no configuration of a run: {error}") from None
 
 
 def differences(stored: Json, current: Json, name: str = "") -> list[tuple[str, str]]:

@@ -14,16 +14,14 @@ import numpy as np
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
-from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.parsing.hermes import OPEN, render_call
 from data_pipeline.words import ReferenceStep, Rollout, Task, ToolCall
 from rewards.scoring import Score, score
 from tpu_orch.checkpoints import load_parts
-from tpu_orch.config import RunConfig, from_json
 from tpu_orch.engine import Episode
 from tpu_orch.engine.forks import edited, fork, turn_of_call
 from tpu_orch.presets import find_preset
-from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, ROLLOUTS
+from tpu_orch.runs.folder import CHECKPOINTS, ROLLOUTS, run_config
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.build import build, run_mesh
 from tpu_orch.trainer.parts import Run
@@ -57,12 +55,7 @@ class Actor(NamedTuple):
 
 def open_actor(folder: Path, step: int) -> Actor:
     """The run of a folder with the weights of a step. Raises InputError where there is none, or no such checkpoint."""
-    try:
-        config = from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
-    except FileNotFoundError:
-        raise InputError(f"{folder}: no run folder, it has no {CONFIG}") from None
-    except (JsonError, TypeError) as error:
-        raise InputError(f"{folder / CONFIG}: no configuration of a run: {error}") from None
+    config = run_config(folder)
     # Rollouts sampled beside an update are drawn by the weights before it.
     behind = config.trainer.overlap and step > config.warmup.steps
     weights = folder / CHECKPOINTS / str(step - behind)

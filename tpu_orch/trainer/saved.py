@@ -9,13 +9,11 @@ import jax
 
 from data_pipeline.chat.shortening import Shortener
 from data_pipeline.environment.shorten import kept_paths
-from data_pipeline.errors import InputError
-from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.words import Task
 from tpu_orch.checkpoints import newest_step
-from tpu_orch.config import RunConfig, from_json
+from tpu_orch.config import RunConfig
 from tpu_orch.engine import Engine, EngineOptions, decoder_policy
-from tpu_orch.runs.folder import CHECKPOINTS, CONFIG
+from tpu_orch.runs.folder import CHECKPOINTS, run_config
 from tpu_orch.trainer.build import run_mesh
 from tpu_orch.weights import find_policy, load_policy, policy_chat
 
@@ -38,12 +36,7 @@ def open_policy(folder: Path, tasks: Iterable[Task], engine: EngineOptions | Non
     Raises:
       InputError: the folder is no run, or holds no intact checkpoint.
     """
-    if not (folder / CONFIG).exists():
-        raise InputError(f"{folder}: no run folder, it has no {CONFIG}; give the --out of a train command")
-    try:
-        config = from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
-    except (JsonError, TypeError) as error:
-        raise InputError(f"{folder / CONFIG}: no configuration of a run: {error}") from None
+    config = run_config(folder)
     config = config if engine is None else replace(config, engine=engine)
     source, mesh = find_policy(folder), run_mesh(config)
     shorten = Shortener(source.tokenizer, config.result_limit, kept_paths(tasks))

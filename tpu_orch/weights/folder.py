@@ -27,9 +27,8 @@ from models.lora import LoraConfig, adapter_table, merge
 from models.sharding import make_mesh, param_shardings, table_shardings
 from models.table import abstract
 from tpu_orch.checkpoints import load_parts, newest_step
-from tpu_orch.config import MeshOptions, RunConfig
-from tpu_orch.config import from_json as run_from_json
-from tpu_orch.runs.folder import CHECKPOINTS, CONFIG
+from tpu_orch.config import MeshOptions
+from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, run_config
 from tpu_orch.trainer.build import model_config
 from tpu_orch.trainer.policies import fresh_base, lora_of
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED, kind_of, read_published, weights_digest
@@ -95,7 +94,7 @@ def open_adapted(folder: Path, mesh: Mesh) -> Adapted | None:
     """
     if not (folder / CONFIG).exists() or not (folder / CHECKPOINTS).exists():
         return None
-    run = _run_of(folder)
+    run = run_config(folder)
     lora = lora_of(run.lora)
     if lora is None:
         return None
@@ -189,14 +188,7 @@ def _imported(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
 def _trained(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
     if not (folder / CONFIG).exists():
         raise InputError(f"{folder}: holds neither {MODEL} (an import) nor {CONFIG} (a run)")
-    run = _run_of(folder)
+    run = run_config(folder)
     pieces = folder / TOKENIZER
     config = model_config(run, load_tokenizer(pieces).vocab_size)
     return config, published_config(config, run.engine.capacity), (pieces,)
-
-
-def _run_of(folder: Path) -> RunConfig:
-    try:
-        return run_from_json(RunConfig, read_json((folder / CONFIG).read_bytes()))
-    except (JsonError, TypeError) as error:
-        raise InputError(f"{folder / CONFIG}: no configuration of a run: {error}") from None

@@ -12,7 +12,7 @@ import pytest
 from data_pipeline.errors import InputError
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.runs.files import write_json, write_whole
-from tpu_orch.runs.folder import differences, open_run
+from tpu_orch.runs.folder import differences, open_run, run_config
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
 from tpu_orch.runs.processes import any_process, barrier, first_process, from_first
 from tpu_orch.runs.stop import StopFlag
@@ -29,6 +29,20 @@ def test_a_second_process_is_refused_and_told_who_runs(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
         assert f"process {os.getpid()} is running in it" in done.stderr
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
+
+
+def test_the_configuration_of_a_run_is_read_back(tmp_path: Path) -> None:
+    config = RunConfig(preset="sandbox", out=tmp_path, seed=3)
+    with open_run(tmp_path / "run", to_json(config)) as folder:
+        assert run_config(folder) == config
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "none", tmp_path / "file"):
+        with pytest.raises(InputError, match="no run folder"):
+            run_config(folder)
+    for text in ("{", '{"preset": "sandbox"}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(InputError, match=r"config\.json: no configuration of a run"):
+            run_config(tmp_path)
 
 
 def test_the_lock_goes_with_an_error(tmp_path: Path) -> None:
