@@ -31,13 +31,9 @@ def make_sampling_weights(
     """
     rules = ROLLOUT_RULES if gather else RULES
     if lora is not None:
-        join = partial(_merged, lora, config.dtype)
+        join = partial(merge, lora=lora, dtype=config.dtype)
         return partial(make_reshard(config, mesh, config.dtype, rules, join), frozen)
     same_place = param_shardings(config, mesh, rules) == param_shardings(config, mesh)
     return (
         None if same_place and config.dtype == config.param_dtype else make_reshard(config, mesh, config.dtype, rules)
     )
-
-
-def _merged(lora: LoraConfig, dtype: str, base: Params, adapters: Params) -> Params:
-    return merge(base, adapters, lora, dtype)

@@ -68,7 +68,7 @@ def open_weights(folder: Path, mesh: Mesh) -> Weights:
     if adapted is None:
         params, step = _stored(folder, _shardings(folder, config, mesh), abstract(config))
         return Weights(config, params, published, files, step)
-    join = jax.jit(partial(_merged, adapted.lora), out_shardings=param_shardings(config, mesh))
+    join = jax.jit(partial(merge, lora=adapted.lora), out_shardings=param_shardings(config, mesh))
     return Weights(config, join(adapted.base, adapted.adapters), published, files, adapted.step)
 
 
@@ -129,10 +129,6 @@ def cast(params: Any, config: ModelConfig, mesh: Mesh) -> Any:
         partial(jax.tree.map, lambda leaf: leaf.astype(kind)), out_shardings=param_shardings(config, mesh)
     )
     return convert(params)
-
-
-def _merged(lora: LoraConfig, base: Any, adapters: Any) -> Any:
-    return merge(base, adapters, lora)
 
 
 def _base_of(named: Path) -> Path:
