@@ -113,6 +113,11 @@ def abstract(config: ModelConfig) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
     return {g: {n: jax.ShapeDtypeStruct(s.shape, dtype) for n, s in specs.items()} for g, specs in table.items()}
 
 
+def weight_count(table: Table) -> int:
+    """Number of weights in all that a table has."""
+    return sum(math.prod(spec.shape) for _, _, spec in entries(table))
+
+
 def parameter_count(config: ModelConfig) -> int:
     """Number of weights, a tied table counted once."""
-    return sum(math.prod(spec.shape) for _, _, spec in entries(parameter_table(config)))
+    return weight_count(parameter_table(config))

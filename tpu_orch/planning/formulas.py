@@ -14,8 +14,9 @@ from jax.sharding import AbstractMesh, AxisType
 
 from models.cached_attention import KEY_CHUNK
 from models.config import ModelConfig
+from models.lora import adapter_table
 from models.sharding import MESH_AXES
-from models.table import entries, parameter_table
+from models.table import parameter_count, parameter_table, weight_count
 from tpu_orch.planning.collectives import Collective
 from tpu_orch.planning.compiled import Measured, device_bytes
 from tpu_orch.planning.programs import Abstract, rollout_programs, training_programs
@@ -61,10 +62,6 @@ def layer_weights(config: ModelConfig) -> int:
     """Weights of all blocks that stand in matrix products."""
     specs = parameter_table(config)["layers"]
     return sum(math.prod(spec.shape) for name, spec in specs.items() if not name.endswith(("norm", "bias")))
-
-
-def all_weights(config: ModelConfig) -> int:
-    return sum(math.prod(spec.shape) for _, _, spec in entries(parameter_table(config)))
 
 
 def forward_flops(config: ModelConfig, tokens: Real, keys: Real, scored: Real) -> float:
@@ -139,10 +136,8 @@ def _update(setting: Setting, mesh: Mapping[str, int]) -> tuple[float, float, tu
 
 def _trained(setting: Setting) -> int:
     if setting.lora is None:
-        return all_weights(setting.model)
-    from models.lora import adapter_table
-
-    return sum(math.prod(spec.shape) for _, _, spec in entries(adapter_table(setting.model, setting.lora)))
+        return parameter_count(setting.model)
+    return weight_count(adapter_table(setting.model, setting.lora))
 
 
 def _extend(setting: Setting, mesh: Mapping[str, int], length: int) -> tuple[float, float, tuple[Collective, ...]]:
@@ -165,7 +160,7 @@ def context(setting: Setting) -> float:
 
 
 def _reshard(setting: Setting, mesh: Mapping[str, int]) -> tuple[float, float, tuple[Collective, ...]]:
-    whole = all_weights(setting.model) / mesh["model"] * jnp.dtype(setting.model.dtype).itemsize
+    whole = parameter_count(setting.model) / mesh["model"] * jnp.dtype(setting.model.dtype).itemsize
     return 0.0, 0.0, _gathered(whole, mesh["fsdp"], 1.0)
 
 

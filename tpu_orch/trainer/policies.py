@@ -1,6 +1,5 @@
 """What a run trains, by its configuration: all weights or adapters, its objective, and the first state of its policy."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from models.config import ModelConfig
 from models.decoder import init
 from models.lora import LoraConfig, adapter_table
 from models.sharding import param_shardings
-from models.table import entries, parameter_count
+from models.table import parameter_count, weight_count
 from tpu_orch.config import LoraOptions, RunConfig, TrainerOptions
 from tpu_orch.reports.messages import say
 from tpu_orch.trainer.material import Material
@@ -41,7 +40,7 @@ def trained_part(
     if lora is None:
         return decoder_learner(decoder), param_shardings(decoder, mesh)
     base = fresh_base(decoder, mesh, config.seed) if load is None else load(mesh)
-    trained = sum(math.prod(spec.shape) for _, _, spec in entries(adapter_table(decoder, lora)))
+    trained = weight_count(adapter_table(decoder, lora))
     say(f"adapters of rank {lora.rank}: {trained:,} weights are trained, {parameter_count(decoder):,} are frozen")
     return adapter_learner(decoder, lora, base), adapter_shardings(decoder, lora, mesh)
 
