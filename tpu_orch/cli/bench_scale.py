@@ -15,8 +15,9 @@ from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.words import JsonObject
 from tpu_orch.reports.bench import Goal, report
 from tpu_orch.scoring.job import open_job
-from tpu_orch.scoring.runners import read_pieces, run_local
-from tpu_orch.scoring.samples import Sample, golden_samples, made_samples
+from tpu_orch.scoring.pieces import read_pieces
+from tpu_orch.scoring.runners import run_local
+from tpu_orch.scoring.samples import Sample, golden_samples, made_samples, write_repeated
 from tpu_orch.scoring.scale import Sitting, check_lines, growth, kept, score_command, sit
 
 RUNNERS = ("processes", "beam")
@@ -75,7 +76,7 @@ def run(args: Args) -> int:
         sample = sample_of(args, folder)
         expected = originals(sample)
         large = folder / "large.jsonl"
-        repeat(sample.rollouts, large, args.rollouts)
+        write_repeated(large, sample.rollouts.read_bytes().splitlines(keepends=True), args.rollouts)
         rows = [measure(sample, large, expected, runner, args) for runner in args.runner or RUNNERS]
     goals = [
         Goal(f"{row['runner']}: memory late over early", row["late over early"], FLAT, at_most=True) for row in rows
@@ -103,14 +104,6 @@ def originals(sample: Sample) -> list[JsonObject]:
             if abs(rows[place]["reward"] - known) > 1e-9:
                 raise WorkFailed(f"rollout {place} scores {rows[place]['reward']}, the released code gave {known}")
     return rows
-
-
-def repeat(source: Path, out: Path, count: int) -> None:
-    """Writes the lines of a file over and over until there are `count`."""
-    lines = source.read_bytes().splitlines(keepends=True)
-    with out.open("wb") as file:
-        for begin in range(0, count, len(lines)):
-            file.write(b"".join(lines[: count - begin]))
 
 
 def measure(sample: Sample, rollouts: Path, expected: Sequence[JsonObject], runner: str, args: Args) -> dict[str, Any]:

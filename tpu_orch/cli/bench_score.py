@@ -3,6 +3,7 @@
 import math
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,10 +13,13 @@ import tyro
 
 from data_pipeline.errors import InputError, WorkFailed
 from tpu_orch.reports.bench import Goal, report
-from tpu_orch.scoring.runners import started_workers
-from tpu_orch.scoring.samples import Sample, golden_samples, made_samples
+from tpu_orch.scoring.job import open_job
+from tpu_orch.scoring.pieces import Scored, read_pieces
+from tpu_orch.scoring.runners import run_local
+from tpu_orch.scoring.samples import Sample, golden_samples, made_samples, write_repeated
 from tpu_orch.scoring.timing import (
     PROCESSES,
+    Pass,
     Seconds,
     job_of,
     one_reward,
@@ -23,8 +27,8 @@ from tpu_orch.scoring.timing import (
     time_file,
     time_file_in,
     time_scores,
-    warm_up,
 )
+from tpu_orch.scoring.workers import run_in, started_workers
 
 RELEASED = {"graduated-released": (6050.0, 3.0), "tier-released": (1250.0, 12.0)}
 """Rollouts a second of the released code on one core of a machine like the one that the goals were set on, and by how
@@ -39,17 +43,21 @@ class Args:
 
     `text to scores` is what the released rewards do: the messages' text is parsed, calls are checked, executed or
     aligned, and every component comes out; CPU seconds of one core. `reward alone` starts from parsed rollouts. `file
-    to file` is the whole of `tpu-orch score` (JSON lines in, lines with a verdict on every call out), in this process
-    and in two; seconds on the clock, the start of processes left out. With --data every score of a released form is
-    compared with what the released code gave. All sides take turns, medians are given. The released code's own speed
-    is not measured here: it is the published figure.
+    to file` is the whole of `tpu-orch score` (JSON lines in, lines with a verdict on every call out, calls answered by a
+    store), in this process and in two others; seconds on the clock, the start of processes left out, the same bytes from
+    both. `their parent`: the share of a core that this process takes from the two meanwhile. With --data every score of
+    a released form is compared with what the released code gave. All sides take turns, medians are given. The released
+    code's own speed is not measured here: it is the published figure.
     """
 
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Holds goldens/ and data/; left out, rollouts of the built-in world are made."""
 
     rollouts: int = 4096
-    """Rollouts of each pass."""
+    """Rollouts of each pass from text to scores."""
+
+    file_rollouts: int = 32768
+    """Rollouts of each pass from file to file: so many that a pass takes seconds."""
 
     rounds: int = 5
     """Passes of each measurement."""
@@ -65,8 +73,8 @@ class Args:
 
 
 def run(args: Args) -> int:
-    if args.rollouts < 1 or args.rounds < 1:
-        raise InputError("--rollouts and --rounds must be 1 or more")
+    if min(args.rollouts, args.file_rollouts, args.rounds) < 1:
+        raise InputError("--rollouts, --file-rollouts and --rounds must be 1 or more")
     with tempfile.TemporaryDirectory() as folder:
         samples = (
             made_samples(Path(folder), args.rollouts, args.seed)
@@ -78,7 +86,7 @@ def run(args: Args) -> int:
         if wrong:
             raise InputError(f"--reward {wrong[0]}: measured are {', '.join(known)}")
         rows = [
-            measure(sample, name, args.rounds)
+            measure(sample, name, args)
             for sample in samples
             for name in sample.spec.rewards
             if not args.reward or name in args.reward
@@ -87,30 +95,49 @@ def run(args: Args) -> int:
     return 0
 
 
-def measure(sample: Sample, reward: str, rounds: int) -> dict[str, Any]:
-    """The row of one reward. Raises `WorkFailed` where its scores are not those of the released code."""
+def measure(sample: Sample, reward: str, args: Args) -> dict[str, Any]:
+    """The row of one reward.
+
+    Raises `WorkFailed` where its scores are not those of the released code, or two processes write other lines than one.
+    """
     print(f"measuring {reward}", file=sys.stderr)
-    job, rows, path = job_of(sample, reward), read_rows(sample), str(sample.rollouts)
-    refuse_unequal(reward, time_scores(job, rows)[1], sample.expected.get(reward, ()))
+    spec, rows = one_reward(sample, reward), read_rows(sample)
+    told, job = job_of(sample, reward), open_job(spec)  # files are scored over the same store on both sides
+    refuse_unequal(reward, time_scores(told, rows)[1], sample.expected.get(reward, ()))
+    path = repeated(sample, args.file_rollouts)
     stages: list[Seconds] = []
-    one, two = [], []
-    with started_workers(one_reward(sample, reward), PROCESSES) as pool:
-        warm_up(pool, path)
-        for _ in range(rounds):
-            stages.append(time_scores(job, rows)[0])
+    one: list[Pass] = []
+    two: list[Pass] = []
+    with started_workers(spec, path, PROCESSES) as workers:
+        refuse_different(reward, run_local(job, path, read_pieces(path)), run_in(workers, read_pieces(path)))
+        for _ in range(args.rounds):
+            stages.append(time_scores(told, rows)[0])
             one.append(time_file(job, path))
-            two.append(time_file_in(pool, path))
-    number = len(rows)
+            two.append(time_file_in(workers, path))
     return {
         "reward": reward,
-        "rollouts": number,
-        "text to scores /s": number / median(sum(stage) for stage in stages),
-        "reward alone /s": number / median(stage.judging for stage in stages),
-        "file to file /s": number / median(one),
-        "2 processes /s": number / median(two),
-        "2 over 1": median(a / b for a, b in zip(one, two, strict=True)),
+        "text to scores /s": len(rows) / median(sum(stage) for stage in stages),
+        "reward alone /s": len(rows) / median(stage.judging for stage in stages),
+        "file to file /s": args.file_rollouts / median(each.wall for each in one),
+        "2 processes /s": args.file_rollouts / median(each.wall for each in two),
+        "2 over 1": median(a.wall / b.wall for a, b in zip(one, two, strict=True)),
+        "their parent": median(each.here / each.wall for each in two),
         "equal to goldens": len(sample.expected.get(reward, ())) or "-",
     }
+
+
+def repeated(sample: Sample, count: int) -> str:
+    """A file beside the sample's with its rollouts over and over, so that a pass takes long enough to be timed."""
+    path = sample.rollouts.with_suffix(".repeated.jsonl")
+    if not path.exists():
+        write_repeated(path, sample.rollouts.read_bytes().splitlines(keepends=True), count)
+    return str(path)
+
+
+def refuse_different(reward: str, one: Iterable[Scored], two: Iterable[Scored]) -> None:
+    """Raises `WorkFailed` where two runs over one file did not write the same bytes."""
+    if any(a.text != b.text for a, b in zip(one, two, strict=True)):
+        raise WorkFailed(f"{reward}: two processes write other lines than one")
 
 
 def refuse_unequal(reward: str, found: list[float], expected: Any) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from data_pipeline.errors import InputError
 from tpu_orch.reports.explanation import explanation
 from tpu_orch.scoring.job import Spec, judge_line, open_job
-from tpu_orch.scoring.runners import read_lines, read_pieces
+from tpu_orch.scoring.pieces import read_lines, read_pieces
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from tpu_orch.pod.fetch import is_remote
 from tpu_orch.runs.parts import appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
 from tpu_orch.scoring.output import job_identity, resume
+from tpu_orch.scoring.pieces import Scored, read_pieces
 from tpu_orch.scoring.places import near, near_spec
-from tpu_orch.scoring.runners import Scored, read_pieces, run_local, run_processes
+from tpu_orch.scoring.runners import run_local, run_processes
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from data_pipeline.errors import InputError, WorkFailed
 from tpu_orch.runs.places import place_of, put_whole
 from tpu_orch.scoring.job import Job, Spec, Tally, open_job, tally_of
 from tpu_orch.scoring.output import job_identity
+from tpu_orch.scoring.pieces import Piece, read_pieces, score_piece
 from tpu_orch.scoring.places import near, near_spec
-from tpu_orch.scoring.runners import Piece, read_pieces, score_piece
 
 IN_PROCESS = "FnApiRunner"
 """Beam's runner inside this process: the default, for it fetches nothing and starts no service."""

@@ -74,15 +74,16 @@ def _golden(
     rows = [fields.values for fields in iter_rows(goldens)]
     expected = {reward: [row["expected"][COLUMNS[reward]] for row in rows] for reward in rewards if reward in COLUMNS}
     bare = [{key: value for key, value in row.items() if key not in ("expected", "parts", "kind")} for row in rows]
-    _write_repeated(out, bare, len(bare) if count is None else count)
+    write_repeated(out, [write_json(row) + b"\n" for row in bare], len(bare) if count is None else count)
     spec = Spec(str(suite / "tools.json"), str(suite / "tasks.jsonl"), None if store is None else str(store), rewards)
     return Sample(spec, out, backend, expected)
 
 
-def _write_repeated(path: Path, rows: Sequence[JsonObject], count: int) -> None:
+def write_repeated(path: Path, lines: Sequence[bytes], count: int) -> None:
+    """Writes lines over and over until there are `count`."""
     with path.open("wb") as file:
-        for place in range(count):
-            file.write(write_json(rows[place % len(rows)]) + b"\n")
+        for begin in range(0, count, len(lines)):
+            file.write(b"".join(lines[: count - begin]))
 
 
 class ToldAnswers:

@@ -19,7 +19,7 @@ from data_pipeline.errors import WorkFailed
 from data_pipeline.words import JsonObject
 from tpu_orch.runs.parts import part_of
 from tpu_orch.scoring.job import Spec
-from tpu_orch.scoring.runners import CHUNK
+from tpu_orch.scoring.pieces import CHUNK
 
 LOOK = 0.5
 """Seconds between looks at the memory."""

@@ -1,9 +1,7 @@
 """How fast one reward scores a sample: from text to scores, the reward alone, and whole files in one process and in two."""
 
-import os
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 from data_pipeline.environment import Environment
@@ -12,9 +10,11 @@ from data_pipeline.formats.rows import Fields, iter_rows
 from rewards.scoring import Options, find_reward, total
 from tpu_orch.scoring.collector import collector_paused
 from tpu_orch.scoring.job import Job, Spec, open_job
+from tpu_orch.scoring.pieces import CHUNK, Scored, read_pieces
 from tpu_orch.scoring.rollouts import resolved_rollout
-from tpu_orch.scoring.runners import CHUNK, Scored, read_pieces, run_in, run_local
+from tpu_orch.scoring.runners import run_local
 from tpu_orch.scoring.samples import Sample
+from tpu_orch.scoring.workers import Worker, run_in
 
 PROCESSES = 2
 
@@ -26,6 +26,15 @@ class Seconds(NamedTuple):
     """From the text of the messages to rollouts with results."""
     judging: float
     """From rollouts to scores."""
+
+
+class Pass(NamedTuple):
+    """One way from file to file."""
+
+    wall: float
+    """Seconds on the clock."""
+    here: float
+    """CPU seconds of this process: of all the work where it works alone, of what it is in the way of its workers else."""
 
 
 def job_of(sample: Sample, reward: str) -> Job:
@@ -69,31 +78,18 @@ def time_scores(job: Job, rows: Sequence[Fields]) -> tuple[Seconds, list[float]]
     return Seconds(reading, judging), values
 
 
-def time_file(job: Job, path: str) -> float:
-    """Wall seconds from the file of rollouts to the lines of scores, in this process."""
+def time_file(job: Job, path: str) -> Pass:
+    """From the file of rollouts to the lines of scores, in this process."""
     return _drained(run_local(job, path, read_pieces(path)))
 
 
-def warm_up(pool: ProcessPoolExecutor, path: str) -> None:
-    """Until every process has opened the job and scored: they are started one by one, as work comes."""
-    while len(set(pool.map(_own_id, range(4 * PROCESSES)))) < PROCESSES:
-        pass
-    for _ in range(PROCESSES):
-        time_file_in(pool, path)
+def time_file_in(workers: Sequence[Worker], path: str) -> Pass:
+    """The same in processes that are started; the first pass also opens the job in each."""
+    return _drained(run_in(workers, read_pieces(path)))
 
 
-def _own_id(_: int) -> int:
-    time.sleep(0.02)  # leaves the next one to another process
-    return os.getpid()
-
-
-def time_file_in(pool: ProcessPoolExecutor, path: str) -> float:
-    """The same in processes that are started."""
-    return _drained(run_in(pool, path, read_pieces(path), PROCESSES))
-
-
-def _drained(parts: Iterable[Scored]) -> float:
-    start = time.perf_counter()
+def _drained(parts: Iterable[Scored]) -> Pass:
+    began, worked = time.perf_counter(), time.process_time()
     for _ in parts:
         pass
-    return time.perf_counter() - start
+    return Pass(time.perf_counter() - began, time.process_time() - worked)

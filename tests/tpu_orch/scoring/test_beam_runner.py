@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tpu_orch.cli.main import main
-from tpu_orch.scoring.runners import CHUNK
+from tpu_orch.scoring.pieces import CHUNK
 
 pytest.importorskip("apache_beam", reason="needs the extra `beam`")
 

@@ -6,20 +6,23 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.errors import WorkFailed
-from tpu_orch.cli.bench_score import RELEASED, goals_of, refuse_unequal
+from tpu_orch.cli.bench_score import RELEASED, goals_of, refuse_different, refuse_unequal
 from tpu_orch.cli.main import main
+from tpu_orch.scoring.job import Tally
+from tpu_orch.scoring.pieces import Scored
 from tpu_orch.scoring.samples import PLANS, golden_samples, made_samples
 from tpu_orch.scoring.timing import job_of, read_rows, time_scores
 
 
 def test_rows_and_goals_on_rollouts_that_are_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "score.json"
-    words = ["bench", "score", "--rollouts", "60", "--rounds", "1", "--reward", "tier-released", "--json", str(out)]
+    words = ["bench", "score", "--rollouts", "60", "--file-rollouts", "300", "--rounds", "1", "--json", str(out)]
+    words += ["--reward", "tier-released"]
     assert main(words) == 0
     found = json.loads(out.read_text())
     assert found["name"] == "score" and found["machine"]
     (row,) = found["rows"]
-    assert row["reward"] == "tier-released" and row["rollouts"] == 60
+    assert row["reward"] == "tier-released" and row["their parent"] > 0
     assert [goal["goal"] for goal in found["goals"]] == [RELEASED["tier-released"][1], 1.8]
     assert "tier-released over the released code" in capsys.readouterr().out
 
@@ -44,6 +47,13 @@ def test_a_wrong_score_is_no_figure() -> None:
         refuse_unequal("tier", [0.5, 0.9], [0.5, 1.0])
 
 
+def test_two_processes_that_write_something_else_are_no_figure() -> None:
+    one = [Scored(text, Tally(), 1) for text in (b"a\n", b"b\n")]
+    refuse_different("tier", one, list(one))
+    with pytest.raises(WorkFailed, match="other lines than one"):
+        refuse_different("tier", one, [one[0], one[0]])
+
+
 def test_goals_are_of_the_released_forms_only() -> None:
     row = {"reward": "graduated-released", "text to scores /s": 4 * 6050.0, "2 over 1": 1.5}
     goals = goals_of([row, {**row, "reward": "graduated"}])
@@ -55,6 +65,7 @@ def test_goals_are_of_the_released_forms_only() -> None:
     [
         (["--reward", "best"], "--reward best: measured are"),
         (["--rounds", "0"], "must be 1 or more"),
+        (["--file-rollouts", "0"], "must be 1 or more"),
         (["--data", "no-such-folder"], "graduated_released.jsonl is missing"),
     ],
 )

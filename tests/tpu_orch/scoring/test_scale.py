@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from data_pipeline.errors import WorkFailed
-from tpu_orch.cli.bench_scale import repeat
 from tpu_orch.cli.main import main
 from tpu_orch.scoring import scale
+from tpu_orch.scoring.samples import write_repeated
 
 ORIGINALS = [{"task_id": "a", "index": 0, "reward": 1.0}, {"task_id": "b", "index": 1, "reward": 0.5}]
 
@@ -23,9 +23,8 @@ def scores(path: Path, count: int) -> Path:
 
 
 def test_lines_are_repeated_to_the_exact_number(tmp_path: Path) -> None:
-    source, out = tmp_path / "in", tmp_path / "out"
-    source.write_text("a\nb\nc\n")
-    repeat(source, out, 7)
+    out = tmp_path / "out"
+    write_repeated(out, [b"a\n", b"b\n", b"c\n"], 7)
     assert out.read_text().split() == list("abcabca")
 
 

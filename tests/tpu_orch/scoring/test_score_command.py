@@ -10,7 +10,8 @@ from tpu_orch.cli.score import shown
 from tpu_orch.runs.parts import part_of
 from tpu_orch.scoring.job import Spec, open_job
 from tpu_orch.scoring.output import job_identity, resume
-from tpu_orch.scoring.runners import CHUNK, read_lines, read_pieces, run_local, run_processes
+from tpu_orch.scoring.pieces import CHUNK, read_lines, read_pieces
+from tpu_orch.scoring.runners import run_local, run_processes
 
 EXPECTED = [1.0, 0.5, 1.0, 0.0, 0.0, None]
 
