@@ -49,28 +49,37 @@ CACHE_AXES = ("layers", "batch", "slots", "kv_heads", "head_dim")
 
 
 def make_mesh(shape: Mapping[str, int], devices: Sequence[jax.Device] | None = None, *, slices: int = 1) -> Mesh:
-    """A mesh with all of MESH_AXES (missing ones of size 1; one may be -1: the devices that are left).
+    """A mesh with all of MESH_AXES, sized by `mesh_sizes`.
 
     Args:
       slices: groups of devices that a slower network joins; `data` runs over them first, the other axes stay inside.
-    Raises ConfigError if an axis is unknown, or the sizes do not use the devices up exactly, or do not fit the slices.
+    Raises ConfigError as `mesh_sizes` does, or if the sizes do not fit the slices.
     """
     devices = list(jax.devices() if devices is None else devices)
-    unknown = sorted(set(shape) - set(MESH_AXES))
-    if unknown:
-        raise ConfigError(f"mesh axis {unknown[0]!r} is none of {', '.join(MESH_AXES)}")
-    sizes = [shape.get(axis, 1) for axis in MESH_AXES]
-    if sizes.count(-1) == 1:
-        rest = len(devices) // -math.prod(sizes)
-        sizes = [rest if size == -1 else size for size in sizes]
-    if min(sizes) < 1 or math.prod(sizes) != len(devices):
-        text = ", ".join(f"{axis}={size}" for axis, size in zip(MESH_AXES, sizes, strict=True))
-        raise ConfigError(f"mesh {text} does not make {len(devices)} devices: the product must be exactly that")
+    sizes = list(mesh_sizes(shape, len(devices)).values())
     # Explicit axes are the default of jax.make_mesh; Linen's partitioning and GSPMD propagation need Auto.
     kinds = (AxisType.Auto,) * len(MESH_AXES)
     if slices > 1:
         return Mesh(over_slices(sizes, slices, devices), MESH_AXES, axis_types=kinds)
     return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=kinds, devices=devices)
+
+
+def mesh_sizes(shape: Mapping[str, int], devices: int) -> dict[str, int]:
+    """All of MESH_AXES with their sizes: missing ones are 1; one may be -1, the devices that are left.
+
+    Raises ConfigError if an axis is unknown, or the sizes do not use the devices up exactly.
+    """
+    unknown = sorted(set(shape) - set(MESH_AXES))
+    if unknown:
+        raise ConfigError(f"mesh axis {unknown[0]!r} is none of {', '.join(MESH_AXES)}")
+    sizes = {axis: shape.get(axis, 1) for axis in MESH_AXES}
+    left = [axis for axis, size in sizes.items() if size == -1]
+    if len(left) == 1:
+        sizes[left[0]] = devices // max(-math.prod(sizes.values()), 1)
+    if min(sizes.values()) < 1 or math.prod(sizes.values()) != devices:
+        text = ", ".join(f"{axis}={size}" for axis, size in sizes.items())
+        raise ConfigError(f"mesh {text} does not make {devices} devices: the product must be exactly that")
+    return sizes
 
 
 def over_slices(sizes: Sequence[int], slices: int, devices: Sequence[Any]) -> np.ndarray:

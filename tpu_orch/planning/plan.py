@@ -7,12 +7,13 @@ import jax
 import numpy as np
 
 from models.cached_attention import KEY_CHUNK
+from models.sharding import mesh_sizes
 from tpu_orch.planning.abstract_devices import slice_mesh
 from tpu_orch.planning.compiled import Measured, compile_program, device_bytes
 from tpu_orch.planning.estimate import Assumptions
 from tpu_orch.planning.formulas import context, formula_programs, host_bytes
 from tpu_orch.planning.programs import Abstract, rollout_programs, training_programs
-from tpu_orch.planning.setting import Setting, batch_ways, full_mesh
+from tpu_orch.planning.setting import Setting, batch_ways
 from tpu_orch.planning.slices import Slice
 from tpu_orch.planning.step import Step, estimate_step
 from tpu_orch.planning.workload import WorkloadOptions
@@ -94,7 +95,7 @@ def make_plan(
       mesh: sizes of the mesh's axes; one may be -1.
       compiles: ask the compiler; else formulas alone.
     """
-    mesh = full_mesh(mesh, where.devices)
+    mesh = mesh_sizes(mesh, where.devices)
     made, held = compiled_programs(setting, where, mesh, tell) if compiles else formula_programs(setting, mesh)
     phases = phases_of(setting, made, held)
     kinds = kinds_of(made, held)

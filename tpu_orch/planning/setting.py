@@ -1,15 +1,12 @@
 """What is planned: a model, how it is trained and sampled, and the sizes of everything, taken from a run's configuration."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from models.config import ModelConfig
-from models.errors import ConfigError
 from models.lora import LoraConfig
 from models.released import released
-from models.sharding import MESH_AXES
 from tpu_orch.config import RunConfig
 from tpu_orch.trainer.build import ROLLOUT_SHARE, packed_shapes
 from tpu_orch.training.batch import Shape
@@ -64,17 +61,3 @@ def make_setting(run: RunConfig, model: str | None, lora_rank: int = 0) -> Setti
     if lora is not None:
         decoder = dataclasses.replace(decoder, param_dtype=decoder.dtype)
     return Setting(decoder, run, lora)
-
-
-def full_mesh(shape: Mapping[str, int], devices: int) -> dict[str, int]:
-    """All axes of a mesh with their sizes; one may be -1: what is left of the devices.
-
-    Raises ConfigError where the sizes do not use the devices up exactly.
-    """
-    sizes = {axis: shape.get(axis, 1) for axis in MESH_AXES}
-    given = math.prod(size for size in sizes.values() if size != -1)
-    made = {axis: devices // given if size == -1 else size for axis, size in sizes.items()}
-    if math.prod(made.values()) != devices:
-        text = ", ".join(f"{axis}={size}" for axis, size in made.items())
-        raise ConfigError(f"mesh {text} does not make {devices} devices: the product must be exactly that")
-    return made
