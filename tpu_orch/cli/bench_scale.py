@@ -17,7 +17,7 @@ from tpu_orch.reports.bench import Goal, report
 from tpu_orch.scoring.job import open_job
 from tpu_orch.scoring.pieces import read_pieces
 from tpu_orch.scoring.runners import run_local
-from tpu_orch.scoring.samples import Sample, golden_samples, made_samples, write_repeated
+from tpu_orch.scoring.samples import CALLS, PLANS, Sample, golden_samples, made_samples, write_repeated
 from tpu_orch.scoring.scale import Sitting, check_lines, growth, kept, score_command, sit
 
 RUNNERS = ("processes", "beam")
@@ -87,12 +87,11 @@ def run(args: Args) -> int:
 
 def sample_of(args: Args, folder: Path) -> Sample:
     """The rollouts that are repeated, with one reward. Raises InputError for a reward that they do not have."""
+    if args.reward not in CALLS + PLANS:
+        raise InputError(f"--reward {args.reward}: measured are {', '.join(CALLS + PLANS)}")
     samples = made_samples(folder, MADE, 0) if args.data is None else golden_samples(args.data, folder, None)
-    for sample in samples:
-        if args.reward in sample.spec.rewards:
-            return sample._replace(spec=sample.spec._replace(rewards=(args.reward,)))
-    known = sorted({name for sample in samples for name in sample.spec.rewards})
-    raise InputError(f"--reward {args.reward}: measured are {', '.join(known)}")
+    sample = next(sample for sample in samples if args.reward in sample.spec.rewards)
+    return sample._replace(spec=sample.spec._replace(rewards=(args.reward,)))
 
 
 def originals(sample: Sample) -> list[JsonObject]:

@@ -16,7 +16,7 @@ from tpu_orch.reports.bench import Goal, report
 from tpu_orch.scoring.job import open_job
 from tpu_orch.scoring.pieces import Scored, read_pieces
 from tpu_orch.scoring.runners import run_local
-from tpu_orch.scoring.samples import Sample, golden_samples, made_samples, write_repeated
+from tpu_orch.scoring.samples import CALLS, PLANS, Sample, golden_samples, made_samples, write_repeated
 from tpu_orch.scoring.timing import (
     PROCESSES,
     Pass,
@@ -45,9 +45,10 @@ class Args:
     aligned, and every component comes out; CPU seconds of one core. `reward alone` starts from parsed rollouts. `file
     to file` is the whole of `tpu-orch score` (JSON lines in, lines with a verdict on every call out, calls answered by a
     store), in this process and in two others; seconds on the clock, the start of processes left out, the same bytes from
-    both. `their parent`: the share of a core that this process takes from the two meanwhile. With --data every score of
-    a released form is compared with what the released code gave. All sides take turns, medians are given. The released
-    code's own speed is not measured here: it is the published figure.
+    both. `2 over 1 by CPU` is what that would be if nothing else ran on the machine and no process waited; `their parent's
+    CPU` the share of this process in it. With --data every score of a released form is compared with what the released
+    code gave. All sides take turns, medians are given. The released code's own speed is not measured here: it is the
+    published figure.
     """
 
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -75,16 +76,15 @@ class Args:
 def run(args: Args) -> int:
     if min(args.rollouts, args.file_rollouts, args.rounds) < 1:
         raise InputError("--rollouts, --file-rollouts and --rounds must be 1 or more")
+    wrong = [name for name in args.reward if name not in CALLS + PLANS]
+    if wrong:
+        raise InputError(f"--reward {wrong[0]}: measured are {', '.join(CALLS + PLANS)}")
     with tempfile.TemporaryDirectory() as folder:
         samples = (
             made_samples(Path(folder), args.rollouts, args.seed)
             if args.data is None
             else golden_samples(args.data, Path(folder), args.rollouts)
         )
-        known = [name for sample in samples for name in sample.spec.rewards]
-        wrong = [name for name in args.reward if name not in known]
-        if wrong:
-            raise InputError(f"--reward {wrong[0]}: measured are {', '.join(known)}")
         rows = [
             measure(sample, name, args)
             for sample in samples
@@ -121,7 +121,8 @@ def measure(sample: Sample, reward: str, args: Args) -> dict[str, Any]:
         "file to file /s": args.file_rollouts / median(each.wall for each in one),
         "2 processes /s": args.file_rollouts / median(each.wall for each in two),
         "2 over 1": median(a.wall / b.wall for a, b in zip(one, two, strict=True)),
-        "their parent": median(each.here / each.wall for each in two),
+        "2 over 1 by CPU": median(PROCESSES * a.cpu / b.cpu for a, b in zip(one, two, strict=True)),
+        "their parent's CPU": median(each.here / each.cpu for each in two),
         "equal to goldens": len(sample.expected.get(reward, ())) or "-",
     }
 

@@ -1,7 +1,10 @@
 """How fast one reward scores a sample: from text to scores, the reward alone, and whole files in one process and in two."""
 
+import os
 import time
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 from data_pipeline.environment import Environment
@@ -34,7 +37,13 @@ class Pass(NamedTuple):
     wall: float
     """Seconds on the clock."""
     here: float
-    """CPU seconds of this process: of all the work where it works alone, of what it is in the way of its workers else."""
+    """CPU seconds of this process: of all the work where it works alone, else of what it takes from its workers' cores."""
+    there: float = 0.0
+    """CPU seconds of its workers."""
+
+    @property
+    def cpu(self) -> float:
+        return self.here + self.there
 
 
 def job_of(sample: Sample, reward: str) -> Job:
@@ -85,7 +94,18 @@ def time_file(job: Job, path: str) -> Pass:
 
 def time_file_in(workers: Sequence[Worker], path: str) -> Pass:
     """The same in processes that are started; the first pass also opens the job in each."""
-    return _drained(run_in(workers, read_pieces(path)))
+    before = _worked(workers)
+    found = _drained(run_in(workers, read_pieces(path)))
+    return found._replace(there=_worked(workers) - before)
+
+
+def _worked(workers: Sequence[Worker]) -> float:
+    """CPU seconds of processes so far, in and for them; 0 where the system does not say (it is not Linux)."""
+    stats = [Path(f"/proc/{worker.process.pid}/stat") for worker in workers]
+    if not all(stat.exists() for stat in stats):
+        return 0.0
+    ticks = [stat.read_text().rsplit(")", 1)[1].split()[11:13] for stat in stats]  # after the name: see proc(5)
+    return sum(map(int, chain(*ticks))) / os.sysconf("SC_CLK_TCK")
 
 
 def _drained(parts: Iterable[Scored]) -> Pass:

@@ -22,7 +22,7 @@ def test_rows_and_goals_on_rollouts_that_are_made(tmp_path: Path, capsys: pytest
     found = json.loads(out.read_text())
     assert found["name"] == "score" and found["machine"]
     (row,) = found["rows"]
-    assert row["reward"] == "tier-released" and row["their parent"] > 0
+    assert row["reward"] == "tier-released" and 0 < row["their parent's CPU"] < 1
     assert [goal["goal"] for goal in found["goals"]] == [RELEASED["tier-released"][1], 1.8]
     assert "tier-released over the released code" in capsys.readouterr().out
 
