@@ -27,13 +27,14 @@ from tpu_orch.engine.programs import Programs
 from tpu_orch.engine.sampling import Draw
 from tpu_orch.engine.slots import Rows, Slots, Stops
 from tpu_orch.planning.setting import Setting
+from tpu_orch.training.abstract import abstract_batch, abstract_sums, as_jitted
 from tpu_orch.training.adapters import adapter_learner
 from tpu_orch.training.batch import MicroBatch
 from tpu_orch.training.learner import decoder_learner
 from tpu_orch.training.offload import optimizer_on_host
 from tpu_orch.training.optimizer import OptimizerConfig, make_optimizer
 from tpu_orch.training.state import TrainState, abstract_state, state_shardings, with_shardings
-from tpu_orch.training.update import Sums, Totals, make_update
+from tpu_orch.training.update import Sums, make_update
 
 STOP_STATES = 64  # rows of the table of stops: a few markers of a dozen bytes
 
@@ -60,29 +61,11 @@ class Abstract(NamedTuple):
     slots: Slots
 
 
-def as_jitted(program: Any) -> Any:
-    """A program whose type says only that it can be called, as what it is: it can be traced, too."""
-    return program
-
-
 def placed(tree: Any, shardings: Any) -> Any:
     """Abstract arrays that say where they lie; one sharding may stand for all."""
     if isinstance(shardings, jax.sharding.Sharding):
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=shardings), tree)
     return jax.tree.map(lambda leaf, s: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=s), tree, shardings)
-
-
-def micro_batch(setting: Setting, mesh: Any) -> MicroBatch:
-    """The largest micro-batch of an update."""
-    shape, rows = setting.micro_batch(dict(mesh.shape)), batch_sharding(mesh)
-    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-
-    def array(dtype: Any) -> Any:
-        return jax.ShapeDtypeStruct((shape.rows, shape.tokens), dtype, sharding=rows)
-
-    scored: Any = jax.ShapeDtypeStruct((shape.shards, shape.scored), jnp.int32, sharding=rows) if shape.scored else None
-    temperature: Any = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
-    return MicroBatch._make([*[array(jnp.int32)] * 5, *[array(jnp.float32)] * 6, temperature, scored])
 
 
 def accelerator_policy(setting: Setting, mesh: Any) -> Policy:
@@ -128,26 +111,19 @@ def training_programs(setting: Setting, mesh: Any) -> tuple[list[Program], Abstr
         batch_sharding=batch_sharding(mesh),
         chunk=run.logits_chunk or None,
     )
-    gradients = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.float32, sharding=leaf.sharding), state.params
-    )
-    scalar: Any = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
-    sums = Sums(gradients, Totals(*[scalar] * len(Totals._fields)))
-    batch = micro_batch(setting, mesh)
-    accumulate, apply = as_jitted(update.accumulate), as_jitted(update.apply)
-    bound = isinstance(accumulate, partial)  # to the frozen base
-    accumulate = partial(accumulate.func.trace, frozen=frozen) if bound else accumulate.trace
+    sums = abstract_sums(update, state)
+    batch = abstract_batch(setting.micro_batch(dict(mesh.shape)), update.batch_sharding)
     weights = {"weights": state.params} | ({"frozen weights": frozen} if frozen is not None else {})
     programs = [
         Program(
             "update",
-            partial(accumulate, state.params, sums, batch),
-            {**weights, "gradients": gradients, "batch": batch},
+            partial(as_jitted(update.accumulate).trace, state.params, sums, batch),
+            {**weights, "gradients": sums.gradients, "batch": batch},
         ),
         Program(
             "apply",
-            partial(apply.trace, state, sums),
-            {"weights": state.params, "optimiser": state.opt_state, "gradients": gradients},
+            partial(as_jitted(update.apply).trace, state, sums),
+            {"weights": state.params, "optimiser": state.opt_state, "gradients": sums.gradients},
         ),
     ]
     return programs, Abstract(state, frozen, sums, batch, None, Slots(None, None))
