@@ -84,6 +84,9 @@ class ModelConfig:
     final_softcap: float = 0.0
     """logits are squashed into +- this by a tanh (Gemma 2); 0: not"""
 
+    previous_token_head: bool = False
+    """of fresh weights: one head of the first layer begins by attending to the previous token (`models.previous_token`)"""
+
     dtype: str = "float32"
     """type of activations and of the weights where they are used"""
     param_dtype: str = "float32"
@@ -103,6 +106,8 @@ class ModelConfig:
             raise ConfigError(f"model.heads {self.heads} is no multiple of model.kv_heads {self.kv_heads}")
         if self.head_dim % 2:
             raise ConfigError(f"model.head_dim {self.head_dim} is odd: the rotation works on pairs")
+        if self.previous_token_head and (not self.qk_norm or self.norm_plus_one or self.window):
+            raise ConfigError("model.previous_token_head sets up a head with qk_norm, plain norms and no window")
         if self.attention == "cudnn" and (self.attention_softcap or self.dtype == "float32"):
             raise ConfigError("model.attention cudnn takes bfloat16 or float16 activations and no soft cap: use xla")
         for name in ("dtype", "param_dtype"):

@@ -19,6 +19,7 @@ from models.cached_attention import KEY_CHUNK, Span, chunked_attention, finished
 from models.config import ModelConfig
 from models.decode_kernels import DecodeKernel, decode_kernel_of, new_token_attention
 from models.parameters import initialise
+from models.previous_token import with_previous_token_head
 from models.rotary import EVERYTHING, Schedule, schedule
 from models.sharding import constrain
 from models.shared_prefix import shared_attention
@@ -34,7 +35,8 @@ REMAT = {"block": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_
 
 def init(config: ModelConfig, key: Array) -> Params:
     """Freshly initialised parameters; under `jax.jit` with `models.sharding.param_shardings` they are born sharded."""
-    return initialise(parameter_table(config), config.param_dtype, key)
+    params = initialise(parameter_table(config), config.param_dtype, key)
+    return with_previous_token_head(config, params) if config.previous_token_head else params
 
 
 def forward(

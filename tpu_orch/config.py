@@ -34,6 +34,8 @@ class ModelOptions:
     """Rows of the embedding table; 0: as many as the tokenizer has tokens."""
     tied: bool = True
     """The output head is the embedding table."""
+    previous_token_head: bool = False
+    """One head begins by attending to the previous token: a small policy then learns in a third of the steps to copy values."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of activations, and of weights where they are used; the weights that are trained, and all sums, stay float32."""
     remat: Literal["none", "dots", "block"] = "none"
@@ -132,6 +134,8 @@ class TrainerOptions:
     """Sample until `prompts` groups have unequal rewards; the others are left out."""
     rounds: int = 3
     """Most rounds of dynamic sampling in a step."""
+    kept_of_group: int | None = None
+    """Learn from so many rollouts of each group, those whose rewards differ most: drawing is cheaper than learning."""
     overlong_buffer: int | None = None
     """Tokens before engine.max_new_tokens over which a reward falls by up to 1."""
     best_of_group: int | None = None

@@ -8,6 +8,7 @@ from data_pipeline.sandbox.catalogue import DOMAINS, RELATIONS, WIDE_RELATIONS
 from data_pipeline.sandbox.ids import ID_PIECES
 from data_pipeline.sandbox.record import record_world
 from data_pipeline.sandbox.relations import Relation
+from data_pipeline.sandbox.renaming import renamed
 from data_pipeline.sandbox.tasks import sandbox_tasks
 from data_pipeline.sandbox.vocabulary import train_sandbox_tokenizer
 from data_pipeline.sandbox.world import SPLITS, World, make_world
@@ -22,6 +23,7 @@ __all__ = [
     "World",
     "make_world",
     "record_world",
+    "renamed",
     "sandbox_tasks",
     "train_sandbox_tokenizer",
 ]

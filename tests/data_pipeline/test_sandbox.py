@@ -8,11 +8,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_pipeline.backends import PythonBackend, StoreBackend
 from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.chat import Chat
+from data_pipeline.demonstrations import demonstrations
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
 from data_pipeline.formats import read_tasks, write_tasks
@@ -26,6 +28,7 @@ from data_pipeline.sandbox import (
     World,
     make_world,
     record_world,
+    renamed,
     sandbox_tasks,
     train_sandbox_tokenizer,
     wording,
@@ -296,6 +299,25 @@ def test_episodes_are_short() -> None:
     for kind in (ResultKind.TIMEOUT, ResultKind.MISS):
         refused = Resolved(ToolCall("courier_base", {}), refused_by(kind))
         assert len(tokenizer.encode(chat.result_text(refused))) <= 3
+
+
+def test_renamed_demonstrations_say_the_same_of_other_entities() -> None:
+    tokenizer = train_sandbox_tokenizer(WORLD)
+    tasks = [task for task in TASKS["train"] if task.calls in (2, 3)][:100]
+    plain = [one.tokens for one in demonstrations(tasks, ENVIRONMENT, Chat(tokenizer))]
+    other = renamed(plain, tokenizer, len(WORLD.kinds), seed=1)
+    kind_of = {entity[:2]: kind for kind, pool in WORLD.pools["train"].items() for entity in pool}
+    for before, after in zip(plain, other, strict=True):
+        said, told = tokenizer.decode(before.ids), tokenizer.decode(after.ids)
+        names, others = IDS.findall(said), IDS.findall(told)
+        assert IDS.sub("id", said) == IDS.sub("id", told)
+        assert [names.index(name) for name in names] == [others.index(name) for name in others]
+        assert [kind_of[name[:2]] for name in names] == [kind_of[name[:2]] for name in others]
+        assert np.array_equal(before.sampled, after.sampled)
+        assert names != others
+    assert [one.ids.tobytes() for one in renamed(plain, tokenizer, len(WORLD.kinds), seed=1)] == [
+        one.ids.tobytes() for one in other
+    ]
 
 
 def refused_by(kind: ResultKind) -> ToolResult:

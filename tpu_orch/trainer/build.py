@@ -63,6 +63,7 @@ def model_config(config: RunConfig, vocab_size: int) -> ModelConfig:
         d_ff=model.d_ff,
         rope_theta=model.rope_theta,
         tied_embeddings=model.tied,
+        previous_token_head=model.previous_token_head,
         dtype=model.dtype,
         param_dtype=(config.lora.dtype if config.lora.rank else None) or "float32",
         remat=model.remat,

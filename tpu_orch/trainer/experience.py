@@ -19,7 +19,7 @@ from tpu_orch.trainer.forking import Values, forked
 from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.sampling import episodes_of, sample
 from tpu_orch.training import curriculum as levels
-from tpu_orch.training.advantages import accepted_groups
+from tpu_orch.training.advantages import accepted_groups, unlike
 from tpu_orch.training.curriculum import Curriculum
 
 
@@ -65,7 +65,8 @@ def gather(run: Run, params: Any, curriculum: Curriculum, step: int) -> Experien
         if len(np.unique(made.groups)) >= options.prompts:
             break
     assert made is not None
-    return made
+    kept = run.objective.kept_of_group
+    return only(made, unlike(made.rewards, made.groups, kept)) if kept else made
 
 
 def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:

@@ -87,6 +87,7 @@ def objective_of(options: TrainerOptions, budget: int) -> Objective:
         "drift_limit": options.drift_limit,
         "dynamic_sampling": options.dynamic_sampling,
         "overlong_buffer": options.overlong_buffer,
+        "kept_of_group": options.kept_of_group,
         "best_of_group": options.best_of_group,
         "floor": options.floor,
         "constant_length": budget if row.average == "constant" else None,

@@ -49,6 +49,8 @@ class Objective:
     """tokens before the budget's end over which a reward falls by up to 1"""
     dynamic_sampling: bool = False
     """sample until enough groups have unequal rewards; the others are left out"""
+    kept_of_group: int = 0
+    """above 0: learn from so many rollouts of each group, those whose rewards differ most (`advantages.unlike`)"""
     best_of_group: int = 0
     """above 0: no policy gradient; the best so many rollouts of each group become demonstrations"""
     floor: float = 0.5
@@ -71,6 +73,10 @@ class Objective:
         if self.kl_in == "loss" and self.kl == "k1" and self.kl_weight:
             raise InputError(
                 "objective.kl k1 has no gradient in the loss on average: use k2 or k3 there, or kl_in reward"
+            )
+        if self.kept_of_group == 1 or self.kept_of_group < 0:
+            raise InputError(
+                f"objective.kept_of_group is {self.kept_of_group}: a comparison takes 2 or more; 0 keeps all"
             )
         if self.dynamic_sampling and self.baseline == "batch":
             raise InputError(

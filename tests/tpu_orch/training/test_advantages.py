@@ -1,5 +1,7 @@
 """Advantages against numbers worked out by hand, and the properties that make them advantages."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from tpu_orch.training.advantages import (
     kl_to_go,
     overlong_penalty,
     rejection_sample,
+    unlike,
     whitened,
 )
 
@@ -138,3 +141,19 @@ def test_whitened_over_the_sampled_tokens_of_the_step() -> None:
     )
     np.testing.assert_allclose(np.concatenate(made), np.array([0, -2, 0, 0, 2]) / (2 + EPSILON), rtol=1e-6)
     assert whitened([np.array([1.0, 2.0])], [np.array([False, True])])[0].tolist() == [0.0, 0.0]
+
+
+def test_the_most_unlike_rollouts_by_hand() -> None:
+    rewards = np.array([0.1, 0.9, 0.5, 1.0, 0.0, 0.3, 0.3, 0.3])
+    groups = np.array([4, 4, 4, 4, 4, 1, 1, 1])
+    assert np.flatnonzero(unlike(rewards, groups, 2)).tolist() == [3, 4, 5, 6]  # 1.0 and 0.0; of equal ones the first
+    assert np.flatnonzero(unlike(rewards, groups, 4)).tolist() == [0, 1, 3, 4, 5, 6, 7]  # 0.5 adds least
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=3, max_size=7), st.integers(2, 6))
+def test_no_other_choice_has_rewards_of_greater_variance(values: list[float], kept: int) -> None:
+    rewards = np.array(values)
+    chosen = unlike(rewards, np.zeros(len(values), int), kept)
+    assert chosen.sum() == min(kept, len(values))
+    best = max(np.var(some) for some in itertools.combinations(values, int(chosen.sum())))
+    assert np.var(rewards[chosen]) == pytest.approx(best)
