@@ -7,3 +7,8 @@ class InputError(ValueError):
 
 class WorkFailed(RuntimeError):
     """The work itself failed (a diverged loss, a full disk): printed in one line, exit 1."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -17,7 +17,7 @@ from typing import Any
 from data_pipeline.backends.protocol import refusal
 from data_pipeline.catalogues.entries import Catalogue, Entry, Fault
 from data_pipeline.catalogues.files import effects_of_hints
-from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.formats.errors import FormatError
 from data_pipeline.formats.tools import tool_from_json
 from data_pipeline.jsontext import JsonError, fresh_copy, read_json
@@ -56,7 +56,7 @@ class McpBackend:
         except FutureTimeout:
             raise WorkFailed(f"MCP server {target!r:.120}: does not answer") from None
         except Exception as error:
-            raise WorkFailed(f"MCP server {target!r:.120}: cannot be reached ({_first_line(error)})") from None
+            raise WorkFailed(f"MCP server {target!r:.120}: cannot be reached ({_reason(error)})") from None
 
     def __enter__(self) -> "McpBackend":
         return self
@@ -98,9 +98,7 @@ class McpBackend:
         try:
             listed = self._do(ask)
         except Exception as error:
-            raise WorkFailed(
-                f"MCP server {self._target!r:.120}: cannot list its tools ({_first_line(error)})"
-            ) from None
+            raise WorkFailed(f"MCP server {self._target!r:.120}: cannot list its tools ({_reason(error)})") from None
         return _catalogue(listed, self._target)
 
     def _do(self, work: Work) -> Any:
@@ -194,8 +192,8 @@ def _failure(error: Exception, timeout_s: float) -> ToolResult:
     if code in (_TIMED_OUT, 408) or isinstance(error, TimeoutError):
         return refusal(ResultKind.TIMEOUT, f"no answer within {timeout_s:g} s")
     if code == _INVALID_PARAMS:
-        return refusal(ResultKind.INVALID_ARGUMENTS, _first_line(error))
-    return refusal(ResultKind.RAISED, f"{type(error).__name__}: {_first_line(error)}")
+        return refusal(ResultKind.INVALID_ARGUMENTS, _reason(error))
+    return refusal(ResultKind.RAISED, f"{type(error).__name__}: {_reason(error)}")
 
 
 def _catalogue(listed: list[Any], target: str) -> Catalogue:
@@ -220,9 +218,8 @@ def _catalogue(listed: list[Any], target: str) -> Catalogue:
     return Catalogue(tuple(entries), tuple(faults))
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """The innermost reason of an error, groups of errors unwrapped."""
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
-    lines = str(error).splitlines()
-    return f"{lines[0]:.200}" if lines else type(error).__name__
+    return first_line(error)[:200]

@@ -19,7 +19,7 @@ from data_pipeline.catalogues.entries import (
 )
 from data_pipeline.catalogues.flat import unflattened
 from data_pipeline.catalogues.openapi import openapi_catalogue, yaml_safe
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, first_line
 from data_pipeline.formats.errors import FormatError
 from data_pipeline.formats.rows import Fields, iter_rows, read_document, write_document
 from data_pipeline.formats.tools import tool_from_json, tool_row
@@ -180,7 +180,7 @@ def load_yaml(text: bytes, source: str) -> Any:
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{source}: not valid YAML ({str(error).splitlines()[0]:.120})") from None
+        raise InputError(f"{source}: not valid YAML ({first_line(error):.120})") from None
 
 
 def write_catalogue(path: str | Path, catalogue: Catalogue) -> None:

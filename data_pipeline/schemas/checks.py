@@ -11,7 +11,7 @@ import jsonschema
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, first_line
 from data_pipeline.jsontext import write_json
 from data_pipeline.paths import path_text
 from data_pipeline.schemas.closed import close_objects
@@ -60,8 +60,7 @@ def _compile(schema: JsonObject) -> _Checks:
         # An empty registry and a retriever that refuses: nothing is ever fetched for a `$ref`.
         fast = LIBRARY and LIBRARY.Draft202012Validator(closed, retriever=_refuse_fetching)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"the schema of a tool's arguments cannot be used: {reason:.200}") from None
+        raise InputError(f"the schema of a tool's arguments cannot be used: {first_line(error):.200}") from None
     return _Checks(Strict(closed, registry=Registry()), fast)
 
 

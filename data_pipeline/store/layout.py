@@ -17,6 +17,7 @@ from urllib.parse import quote
 import orjson
 import zstandard
 
+from data_pipeline.errors import first_line
 from data_pipeline.formats.responses import Recorded
 from data_pipeline.formats.tools import tool_from_json, tool_row
 from data_pipeline.jsontext import read_json, write_json
@@ -108,8 +109,9 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
 
 
 def damaged(path: Path, error: Exception) -> StoreError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return StoreError(f"{path}: the store is damaged ({reason:.120}); restore it from a copy or build it again")
+    return StoreError(
+        f"{path}: the store is damaged ({first_line(error):.120}); restore it from a copy or build it again"
+    )
 
 
 def check_head(path: Path) -> None:

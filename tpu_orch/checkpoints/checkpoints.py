@@ -20,7 +20,7 @@ import numpy as np
 from etils import epath
 from orbax.checkpoint import v1 as ocp
 
-from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.words import JsonObject
 from tpu_orch.checkpoints import manifest as manifests
 from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
@@ -283,5 +283,4 @@ def _sweep(directory: epath.Path) -> None:
 
 
 def _not_written(step: int, directory: Place, error: Exception) -> WorkFailed:
-    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return WorkFailed(f"checkpoint of step {step} could not be written to {directory}: {reason[:200]}")
+    return WorkFailed(f"checkpoint of step {step} could not be written to {directory}: {first_line(error):.200}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import jax
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, first_line
 from models.sharding import make_mesh
 from tpu_orch.planning.slices import Slice
 
@@ -41,7 +41,7 @@ def slice_devices(where: Slice) -> list[jax.Device]:
     try:
         found = topologies.get_topology_desc(topology_name=where.name, platform="tpu", **options)
     except Exception as error:
-        raise InputError(f"libtpu knows no slice {where.name}: {str(error).splitlines()[0]:.200}") from None
+        raise InputError(f"libtpu knows no slice {where.name}: {first_line(error):.200}") from None
     return list(found.devices)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from data_pipeline.errors import WorkFailed
+from data_pipeline.errors import WorkFailed, first_line
 from tpu_orch.planning.collectives import Collective, collectives
 from tpu_orch.planning.flops import matmul_flops
 from tpu_orch.planning.programs import Program
@@ -112,7 +112,7 @@ def text_of(made: jax.stages.Compiled) -> str | None:
 
 
 def _refused(name: str, error: Exception) -> tuple[float, float]:
-    raise WorkFailed(f"program {name}: the compiler refused it: {str(error).splitlines()[0]:.300}")
+    raise WorkFailed(f"program {name}: the compiler refused it: {first_line(error):.300}")
 
 
 def over_full(message: str) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import jax
 
-from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.errors import InputError, WorkFailed, first_line
 
 EXPLICIT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 SLURM = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
@@ -95,6 +95,7 @@ def join_cluster(environment: Mapping[str, str] = os.environ) -> Cluster | None:
             shutdown_timeout_seconds=LEAVING,
         )
     except Exception as error:  # whatever the runtime raises
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WorkFailed(f"the processes of this run ({cluster.kind}) did not find each other: {said:.200}") from error
+        raise WorkFailed(
+            f"the processes of this run ({cluster.kind}) did not find each other: {first_line(error):.200}"
+        ) from error
     return cluster

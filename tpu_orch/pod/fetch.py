@@ -15,14 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.words import JsonObject
 from tpu_orch.runs.files import write_json
 
 SUMS = "SHA256SUMS"
 NOTE = "fetched.json"
-READ = 1 << 22
-"""bytes read at a time"""
 LOCATION = re.compile(r"[a-z][a-z0-9+.-]*://.+")
 HASH = re.compile(r"sha256=([0-9a-f]{64})")
 INPUTS = ("--data", "--tools", "--store", "--tasks", "--weights", "--model")
@@ -84,8 +82,7 @@ def fetch(location: str, cache: Path) -> Path:
     except (InputError, WorkFailed):
         raise
     except Exception as error:  # each file system has its own
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WorkFailed(f"{place} could not be read: {said:.200}") from error
+        raise WorkFailed(f"{place} could not be read: {first_line(error):.200}") from error
     name = source.files[0]
     if wanted and (not source.single or digests[name] != wanted[1]):
         what = f"its sha256 is {digests[name]}" if source.single else "it is a folder"
@@ -100,7 +97,7 @@ def look(place: str) -> Source:
     try:
         system, root = fsspec.core.url_to_fs(place)
     except (ImportError, ValueError) as error:
-        raise InputError(f"{place}: {str(error).splitlines()[0]:.200}") from None
+        raise InputError(f"{place}: {first_line(error):.200}") from None
     root = root.rstrip("/")
     try:
         told = system.info(root)
@@ -176,8 +173,5 @@ def _check(source: Source, digests: Mapping[str, str]) -> None:
 
 
 def _digest(path: Path) -> str:
-    hasher = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(READ):
-            hasher.update(piece)
-    return hasher.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

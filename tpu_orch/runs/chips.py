@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from data_pipeline.errors import first_line
 from models import config as configs
 from models import decoder
 from models.cache import init_cache
@@ -70,11 +71,10 @@ def all_chips() -> Iterator[Finding]:
             with jax.set_mesh(mesh), jax.default_matmul_precision("highest"):
                 told = work(mesh)
         except Exception as error:  # whatever a compiler or a driver raises is the finding
-            said = (str(error).splitlines() or [type(error).__name__])[0]
             yield Finding(
                 what,
                 "bad",
-                f"{type(error).__name__}: {said}"[:120],
+                f"{type(error).__name__}: {first_line(error)}"[:120],
                 "reinstall jax for this machine, or leave the chip out",
             )
         else:
