@@ -22,7 +22,7 @@ from tpu_orch.planning.estimate import Assumptions
 from tpu_orch.planning.plan import make_plan
 from tpu_orch.planning.search import Found, best, search
 from tpu_orch.planning.setting import make_setting
-from tpu_orch.planning.show import plan_json, print_plan
+from tpu_orch.planning.show import gib, plan_json, print_plan
 from tpu_orch.planning.slices import parse_slice
 from tpu_orch.planning.workload import WorkloadOptions
 from tpu_orch.presets import find_preset
@@ -145,8 +145,8 @@ def ranking(found: Sequence[Found], name: str) -> Table:
         table.add_row(
             *axes,
             f"{shape.rows} x {shape.tokens}",
-            f"{plan.peak.peak / 2**30:.2f}",
-            f"{plan.memory / 2**30:.2f}",
+            gib(plan.peak.peak),
+            gib(plan.memory),
             f"{plan.step.seconds['total']:.3g}",
         )
     return table
