@@ -15,7 +15,6 @@ from data_pipeline.formats.rollouts import rollout_from_row, rollout_row_from_fi
 from data_pipeline.formats.rows import Fields
 from data_pipeline.jsontext import read_json, write_json
 from data_pipeline.words import Rollout
-from tpu_orch.engine.engine import Engine
 from tpu_orch.engine.episodes import Episode
 from tpu_orch.engine.policy import Params
 from tpu_orch.runs.processes import any_process, gather_bytes
@@ -36,7 +35,7 @@ def shares(episodes: Sequence[Episode], processes: int) -> list[list[int]]:
 
 
 def run_over_processes(
-    engine: Engine,
+    play: Callable[..., list[Rollout]],
     params: Params,
     episodes: Sequence[Episode],
     environment: Environment,
@@ -44,16 +43,16 @@ def run_over_processes(
     on_visit: Callable[[], None] | None = None,
     **more: Any,
 ) -> list[Rollout]:
-    """`Engine.run` with the work split over all processes; every one of them calls this with the same episodes.
+    """Plays episodes with the work split over all processes; every one of them calls this with the same episodes.
 
     Args:
-      engine: of a policy on this process' own devices.
+      play: `Engine.run` of a policy on this process' own devices.
       params: its weights there.
       on_visit: called equally often in every process, so that it may ask the others.
       more: as `Engine.run` takes it; `on_rollout` is called with places among this process' own episodes.
     """
     if jax.process_count() == 1:
-        return engine.run(params, episodes, environment, on_visit=on_visit, **more)
+        return play(params, episodes, environment, on_visit=on_visit, **more)
     split = shares(episodes, jax.process_count())
 
     def visit() -> None:
@@ -62,7 +61,7 @@ def run_over_processes(
             on_visit()
 
     mine = [episodes[place] for place in split[jax.process_index()]]
-    rollouts = engine.run(params, mine, environment, on_visit=visit, **more)
+    rollouts = play(params, mine, environment, on_visit=visit, **more)
     while any_process(False):  # the others still play
         if on_visit is not None:
             on_visit()

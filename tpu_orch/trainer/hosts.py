@@ -6,7 +6,6 @@ process holds all of them, and `tpu_orch.engine.hosts` need exchange no more tha
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -68,12 +67,6 @@ def brought(made: Callable[[Params], Params] | None, mesh: Mesh, own: Mesh) -> C
     return here
 
 
-class Alone(NamedTuple):
-    """This process's own playing, as `run_over_processes` asks for it."""
-
-    run: Callable[..., list[Rollout]]
-
-
 class HostsEngine(Engine):
     """An engine on this process's own mesh, whatever mesh the caller has set; every process asks it for the same rollouts.
 
@@ -103,7 +96,7 @@ class HostsEngine(Engine):
         began = time.perf_counter()
         with jax.set_mesh(self._mesh):
             made = run_over_processes(
-                cast(Engine, Alone(super().run)),
+                super().run,
                 params,
                 episodes,
                 environment,

@@ -68,7 +68,7 @@ def main(folder: str, process: str = "0", processes: str = "1", port: str = "") 
     prompts = [np.array([group // 2 % 2, *[65 + group] * 29], np.int32) for group in range(5)]
     episodes = [Episode(Task(f"t{g}", "", ("double",), ()), prompts[g], n, 3) for g in range(5) for n in range(4)]
     visits = []
-    rollouts = run_over_processes(engine, params, episodes, environment, on_visit=lambda: visits.append(1))
+    rollouts = run_over_processes(engine.run, params, episodes, environment, on_visit=lambda: visits.append(1))
     write_rollouts(Path(folder) / f"rollouts-{number}.jsonl", rollouts)
     (Path(folder) / f"told-{number}.json").write_text(json.dumps({"visits": len(visits), "calls": len(calls)}))
 
