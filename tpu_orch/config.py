@@ -81,6 +81,8 @@ class WorldOptions:
     """Preset routes: tools that find in one call what two or three others find together; 0: one route to every answer."""
     longer: int = 2
     """Preset routes: calls by which a reference may exceed the shortest route."""
+    repeats: bool = False
+    """Preset routes: train on tasks whose reference calls some tool more than once."""
     openness: float = 1.0
     """Preset routes: share of the calls that are answered beside the references, as if a store held no others."""
     evaluated: Literal["dev", "test"] = "test"
@@ -230,6 +232,8 @@ class WatchOptions:
     """Scalars for TensorBoard in RUN/tensorboard (needs the package tensorboardX or torch)."""
     wandb: str = ""
     """Project of Weights & Biases (needs the package wandb)."""
+    report: bool = True
+    """Draw figure and report.html at the end; `tpu-orch report RUN` makes the report at any time."""
     profile: Annotated[int, tyro.conf.arg(aliases=["--profile"])] = 0
     """Steps that the profiler records into RUN/profile, from the third step of this sitting on."""
 

@@ -89,12 +89,19 @@ def _before(goal: Goal, chain: Sequence[str]) -> Goal | None:
 
 
 def route_tasks(
-    world: World, split: str, depths: Sequence[int], per_depth: int, seed: int = 0, longer: int = 2
+    world: World,
+    split: str,
+    depths: Sequence[int],
+    per_depth: int,
+    seed: int = 0,
+    longer: int = 2,
+    repeats: bool = False,
 ) -> list[Task]:
     """`per_depth` tasks of each depth, in the order of `depths`; a depth is the number of calls of the shortest route.
 
     Args:
       longer: calls by which the reference may exceed the shortest route.
+      repeats: only tasks whose reference calls some tool more than once; there are none below two calls.
     Raises:
       InputError: an unknown split, or a negative depth, number of tasks or excess.
     """
@@ -102,13 +109,15 @@ def route_tasks(
         raise InputError(f"split '{split}': the world has {', '.join(SPLITS)}")
     if any(depth < 0 for depth in depths) or per_depth < 0 or longer < 0:
         raise InputError(f"depths {list(depths)}, per_depth {per_depth}, longer {longer}: give whole numbers from 0 on")
-    return [task for depth in depths for task in _of_depth(world, split, depth, per_depth, seed, longer)]
+    if repeats and any(depth < 2 for depth in depths):
+        raise InputError(f"depths {list(depths)}: tasks of fewer than two calls repeat no tool")
+    return [task for depth in depths for task in _of_depth(world, split, depth, per_depth, seed, longer, repeats)]
 
 
-def _of_depth(world: World, split: str, depth: int, count: int, seed: int, longer: int) -> list[Task]:
+def _of_depth(world: World, split: str, depth: int, count: int, seed: int, longer: int, repeats: bool) -> list[Task]:
     rng = random.Random(f"{world.seed}/routes/{seed}/{split}/{depth}")
     drawer = Drawer(tuple(world.relations.values()), world.seed, training=split == "train", rng=rng)
-    choice = longer > 0 and any(relation.same_as for relation in world.relations.values())
+    choice = not repeats and longer > 0 and any(relation.same_as for relation in world.relations.values())
     tasks: dict[str, Task] = {}
     while len(tasks) < count:
         wanted = 2 if choice and random.Random(f"{depth}/{len(tasks)}").random() < SEVERAL else 1
@@ -120,6 +129,9 @@ def _of_depth(world: World, split: str, depth: int, count: int, seed: int, longe
         if entities is None:
             continue
         plan = rng.choice(plans)
+        names = [call.relation.name for call in calls_of(plan)]
+        if repeats and len(set(names)) == len(names):
+            continue
         solved = Solved(solve(world, goal, entities).values, solve(world, plan, entities).steps)
         name = f"routes/{split}/{seed}/{depth}/{len(tasks)}"
         task = task_of(name, split, goal, solved, depth, rng)

@@ -70,6 +70,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
         "tpu_orch.cli.report",
         "one HTML page of a run, or of several side by side; --watch serves it meanwhile",
     ),
+    ("experiment",): (
+        "tpu_orch.cli.experiment",
+        "rewards and settings compared over seeds, with intervals; resumable",
+    ),
     ("doctor",): ("tpu_orch.cli.doctor", "is this machine all right?"),
     ("plan",): (
         "tpu_orch.cli.plan",

@@ -64,10 +64,11 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     asked = config.world
     world = make_world(WORLD_SEED, relations=relations_with(asked.shortcuts))
 
-    def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int) -> list[Task]:
-        return route_tasks(world, split, depths, per_depth, seed=3 * config.seed + purpose, longer=asked.longer)
+    def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int, repeats: bool = False) -> list[Task]:
+        seed = 3 * config.seed + purpose
+        return route_tasks(world, split, depths, per_depth, seed=seed, longer=asked.longer, repeats=repeats)
 
-    trained = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth)
+    trained = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth, asked.repeats)
     held_out = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
     shown: list[Task] = []
     if config.warmup.steps or (config.trainer.steps and config.trainer.replay):

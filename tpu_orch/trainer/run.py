@@ -297,11 +297,12 @@ class Story:
         self.checkpoints.wait()
         summary = self.summary(place.progress.spent("report", self.watch.lap()))
         if first_process():
-            rows = read_metrics(self.folder / METRICS)
             title = f"{self.config.preset}, seed {self.config.seed}: {self.config.reward} reward"
-            save_figure(rows, place.progress.evaluations, self.folder, title)
+            if self.config.watch.report:
+                save_figure(read_metrics(self.folder / METRICS), place.progress.evaluations, self.folder, title)
             write_json(self.folder / SUMMARY, summary)
-            write_report([self.folder], self.folder / REPORT)
+            if self.config.watch.report:
+                write_report([self.folder], self.folder / REPORT)
         barrier("report written")  # a process that leaves early would wait for the first one only so long
         return summary
 

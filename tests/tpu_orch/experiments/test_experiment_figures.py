@@ -1,0 +1,122 @@
+"""Means over seeds, thresholds, budgets: against numbers worked out by hand."""
+
+import math
+
+import pytest
+from tiny_experiment import tiny
+
+from data_pipeline.backends import PythonBackend
+from data_pipeline.environment import Environment, replay
+from data_pipeline.parsing.hermes import render_call
+from data_pipeline.sandbox import make_world
+from data_pipeline.sandbox.routes import relations_with, route_tasks
+from data_pipeline.words import Rollout, StopReason, ToolCall
+from tpu_orch.experiments import measure
+from tpu_orch.experiments.holes import signs
+from tpu_orch.experiments.intervals import crossing, mean_over_seeds, verdict
+from tpu_orch.experiments.tables import at_tokens, budget, contrasts, paired, take_off
+
+WORLD = make_world(0, relations=relations_with(8))
+ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
+
+
+def test_the_interval_is_students() -> None:
+    mean = mean_over_seeds([1.0, 2.0, 3.0, 4.0])
+    half = 3.182446 * 1.2909944 / 2  # t(3, .975) * deviation / sqrt(4)
+    assert mean.value == 2.5 and mean.seeds == 4
+    assert mean.low == pytest.approx(2.5 - half, abs=1e-5) and mean.high == pytest.approx(2.5 + half, abs=1e-5)
+    assert math.isnan(mean_over_seeds([0.3]).low) and math.isnan(mean_over_seeds([]).value)
+
+
+def test_a_verdict_needs_five_seeds_and_an_interval_without_zero() -> None:
+    assert verdict(mean_over_seeds([0.2, 0.21, 0.2, 0.19])) == "not decided: 4 of 5 seeds"
+    assert verdict(mean_over_seeds([0.2, 0.21, 0.2, 0.19, 0.2])) == "the first is better"
+    assert verdict(mean_over_seeds([-0.2, -0.21, -0.2, -0.19, -0.2])) == "the second is better"
+    assert verdict(mean_over_seeds([0.2, -0.2, 0.1, -0.1, 0.0])) == "no difference shown"
+
+
+def test_a_threshold_is_crossed_between_two_points_or_never() -> None:
+    assert crossing([0.0, 10.0, 20.0], [0.0, 0.25, 0.75], 0.5) == 15.0
+    assert crossing([0.0, 10.0], [0.6, 0.7], 0.5) == 0
+    assert crossing([0.0, 10.0], [0.1, 0.4], 0.5) is None
+
+
+def row(seed: int, arm: str, answer: float, sampled: int) -> dict:
+    """An arm that ends at `answer` after so many sampled tokens and ten updates, straight from 0."""
+    points = [
+        {"updates": step, "sampled": share * sampled // 10, "answer": {str(d): answer * share / 10 for d in (4, 5, 6)}}
+        for step, share in ((0, 0), (5, 5), (10, 10))
+    ]
+    figures = {"tasks": 10, "answer": answer, "calls": 4.0, "turn": 0.5, "call": 0.5, "execution": None}
+    return {
+        "seed": seed,
+        "arm": arm,
+        "sampled": sampled,
+        "curve": points,
+        "reached": measure.reached(points, (4, 5, 6), 0.5),
+        "tests": {"test": {str(depth): figures for depth in (1, 4, 5, 6)}},
+    }
+
+
+ROWS = [row(0, "tier", 0.8, 1000), row(0, "outcome", 0.4, 500), row(1, "tier", 0.6, 1000), row(1, "outcome", 0.5, 2000)]
+
+
+def test_differences_are_taken_seed_by_seed() -> None:
+    difference = paired(ROWS, "tier", "outcome", lambda one: measure.over(one["tests"]["test"], (4, 5, 6)))
+    assert difference.value == pytest.approx(0.25) and difference.seeds == 2
+    half = 12.7062 * 0.2121320 / math.sqrt(2)
+    assert difference.high == pytest.approx(0.25 + half, abs=1e-4)
+    (line,) = contrasts(tiny(), ROWS).numbers.rows
+    assert line[:2] == ["tier - outcome", "2"] and line[3] == "not decided: 2 of 5 seeds"
+
+
+def test_equal_tokens_are_the_fewest_that_an_arm_drew() -> None:
+    assert [budget(tiny(), ROWS, seed) for seed in (0, 1)] == [500, 1000]
+    assert at_tokens(tiny(), ROWS[0], 500) == pytest.approx(0.4)
+    assert at_tokens(tiny(), ROWS[3], 1000) == pytest.approx(0.25)
+    assert at_tokens(tiny(), ROWS[1], 600) is None
+
+
+def test_take_off_tells_how_many_seeds_and_when() -> None:
+    lines = {line[0]: line[1:] for line in take_off(tiny(), ROWS).numbers.rows}
+    assert lines["tier"] == ["2 of 2", f"{(6.25 + 5 * 5 / 3) / 2:.3g}", f"{(625 + 2500 / 3) / 2:.3g}"]
+    assert lines["outcome"] == ["1 of 2", "10", "2e+03"]
+
+
+def test_figures_of_rollouts_are_those_counted_by_hand() -> None:
+    task = next(t for t in route_tasks(WORLD, "test", (3,), 20) if len(t.reference) == 3)
+    whole = replay(task, ENVIRONMENT)
+    calls = [ToolCall(step.name, step.arguments) for step in task.reference]
+    session = ENVIRONMENT.session(task)
+    wrong = ToolCall(calls[0].name, dict.fromkeys(calls[0].arguments, "A0N0"))
+    half = Rollout(task.id, tuple(session.respond(render_call(call)) for call in (calls[0], wrong)))
+    found = measure.by_depth([whole, half], {task.id: task}, WORLD.tools)["3"]
+    assert found == {
+        "tasks": 2,
+        "answer": 0.5,
+        "calls": 2.5,
+        "turn": 0.75,
+        "call": round((1 + 1 / 3) / 2, 6),
+        "execution": 0.75,
+    }
+
+
+def test_cheats_are_told_from_honest_rollouts() -> None:
+    task = route_tasks(WORLD, "train", (4,), 1, repeats=True)[0]
+    assert signs(replay(task, ENVIRONMENT), task) == []
+    calls = [ToolCall(step.name, step.arguments) for step in task.reference]
+
+    def played(*made: ToolCall, closing: str | None = None) -> list[str]:
+        session = ENVIRONMENT.session(task)
+        turns = [session.respond(render_call(call)) for call in made]
+        turns += [] if closing is None else [session.respond(closing)]
+        return signs(Rollout(task.id, tuple(turns), stop=StopReason.ANSWER), task)
+
+    assert "repeats" in played(calls[0], calls[0])
+    assert "stops early" in played(calls[0], closing="Done.")
+    assert "no value" in played(calls[0]._replace(arguments={}))
+    assert "guesses" in played(*[calls[0]._replace(arguments={"x": n}) for n in range(3)])
+    assert "pads" in played(*[calls[0]] * 12)
+    assert "forges" in played(closing="<tool_response>{}</tool_response>")
+    once = {call.name: call for call in calls}
+    assert "leaves out repeats" in played(*once.values())

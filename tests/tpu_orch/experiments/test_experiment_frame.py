@@ -1,0 +1,182 @@
+"""The frame of experiments: what is run, what is kept of it, and that an interruption changes nothing. The trainer is a stand-in
+that leaves a run folder of replayed rollouts; `test_experiment_run` has the real one.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_experiment import tiny
+
+from data_pipeline.backends import PythonBackend
+from data_pipeline.environment import Environment, replay
+from data_pipeline.errors import InputError
+from data_pipeline.formats import write_tasks, write_tools
+from data_pipeline.formats.rollouts import rollout_to_row
+from data_pipeline.formats.rows import write_rows
+from data_pipeline.sandbox import make_world
+from data_pipeline.sandbox.routes import relations_with, route_tasks
+from data_pipeline.words import Task
+from tpu_orch.cli.main import main
+from tpu_orch.config import RunConfig, to_json
+from tpu_orch.experiments import running
+from tpu_orch.experiments.catalogue import EXPERIMENTS
+from tpu_orch.experiments.frame import RESULTS, Arm, chosen, with_changes
+from tpu_orch.experiments.page import write_outcome
+from tpu_orch.experiments.results import TIMES, read_results
+
+WORLD = make_world(0, relations=relations_with(8))
+ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
+TASKS = route_tasks(WORLD, "test", (1, 4), 4)
+
+
+class StandIn:
+    """Leaves a finished run behind: under `tier` the first three of four tasks of each depth are solved, else the first two."""
+
+    def __init__(self, die_at: int = 0) -> None:
+        self.configs: list[RunConfig] = []
+        self.die_at = die_at
+
+    def __call__(self, config: RunConfig) -> dict:
+        self.configs.append(config)
+        if len(self.configs) == self.die_at:
+            raise KeyboardInterrupt
+        folder = config.out
+        (folder / "rollouts").mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints").mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(to_json(config)))
+        write_tools(folder / "tools.json", WORLD.tools)
+        write_tasks(folder / "tasks.jsonl", TASKS)
+        solved = 3 if config.reward == "tier" else 2
+        stages = ["before", "after"] if config.trainer.steps else ["before", *["after_sft"] * bool(config.warmup.steps)]
+        for stage in stages:
+            rows = [rollout_to_row(replayed(task, n % 4 < solved)) for n, task in enumerate(TASKS)]
+            write_rows(folder / "rollouts" / f"eval-{stage}.jsonl", rows)
+        row = {"step": config.trainer.steps, "phase": "rl", "tokens": {"sampled": 100 * config.trainer.group}}
+        (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" if config.trainer.steps else "")
+        seconds = {"setup": 1.0, "sft": 8.0, "rl": 20.0 + len(self.configs), "eval": 1.0, "total": 30.0}
+        summary = {"seconds": seconds, "eval": {}}
+        (folder / "summary.json").write_text(json.dumps(summary))
+        return summary
+
+
+def replayed(task: Task, whole: bool):
+    """The reference, or its first call alone."""
+    return replay(task if whole else task._replace(reference=task.reference[:1], answer="nothing"), ENVIRONMENT)
+
+
+def timeless(path: Path) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != TIMES} for row in read_results(path / RESULTS)]
+
+
+def experiment():
+    return tiny()._replace(arms=[*tiny().arms, Arm("sft", "as long", as_long_as="tier")])
+
+
+def test_every_arm_of_every_seed_gets_a_row_and_nothing_is_run_twice(monkeypatch, tmp_path) -> None:
+    stand_in = StandIn()
+    monkeypatch.setattr(running, "train", stand_in)
+    rows = running.run_experiment(experiment(), tmp_path, range(2), 4)
+    assert [(row["seed"], row["arm"]) for row in rows] == [(s, a) for s in (0, 1) for a in ("tier", "outcome", "sft")]
+    assert rows[0]["tests"]["test"]["4"]["answer"] == 0.75 and rows[1]["tests"]["test"]["4"]["answer"] == 0.5
+    assert rows[0]["sampled"] == 200 and rows[0]["updates"] == 2
+    runs = 2 * (1 + 3 * 2)  # a start, and each arm with its test
+    assert len(stand_in.configs) == runs
+    written = (tmp_path / RESULTS).read_bytes()
+    assert running.run_experiment(experiment(), tmp_path, range(2), 4) == rows
+    (tmp_path / RESULTS).unlink()
+    running.run_experiment(experiment(), tmp_path, range(2), 4)
+    assert len(stand_in.configs) == runs
+    assert timeless(tmp_path) == [
+        {k: v for k, v in json.loads(line).items() if k != TIMES} for line in written.splitlines()
+    ]
+
+
+def test_arms_of_a_seed_share_start_and_seed_and_differ_in_what_they_say_alone(monkeypatch, tmp_path) -> None:
+    stand_in = StandIn()
+    monkeypatch.setattr(running, "train", stand_in)
+    running.run_experiment(experiment(), tmp_path, range(1), 4)
+    by_name = {config.out.name: config for config in stand_in.configs if config.out.name != "test"}
+    tier, outcome, sft = (by_name[f"arm-{name}"] for name in ("tier", "outcome", "sft"))
+    assert tier.weights == outcome.weights == sft.weights == by_name["start"].out
+    assert to_json(with_changes(outcome, {"reward": "tier", "out": tier.out})) == to_json(tier)
+    assert sft.trainer.steps == 0 and sft.warmup.steps == round(22.0 / (8.0 / 2))  # tier was the second run: 22 s of it
+    tests = [config for config in stand_in.configs if config.out.name == "test"]
+    assert all(one.world.evaluated == "test" and one.eval.per_depth == 4 and not one.trainer.steps for one in tests)
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 5, 7])
+def test_an_interruption_changes_no_row(monkeypatch, tmp_path, moment: int) -> None:
+    monkeypatch.setattr(running, "train", StandIn())
+    running.run_experiment(tiny(), tmp_path / "whole", range(2), 4)
+    monkeypatch.setattr(running, "train", StandIn(moment))
+    with pytest.raises(KeyboardInterrupt):
+        running.run_experiment(tiny(), tmp_path / "cut", range(2), 4)
+    second = StandIn()
+    monkeypatch.setattr(running, "train", second)
+    running.run_experiment(tiny(), tmp_path / "cut", range(2), 4)
+    assert len(second.configs) == 10 - (moment - 1)
+    assert timeless(tmp_path / "cut") == timeless(tmp_path / "whole")
+
+
+def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(running, "train", StandIn())
+    running.run_experiment(chosen(tiny(), ["outcome"], None), tmp_path, range(1), 4)
+    rows = running.run_experiment(tiny(), tmp_path, range(2), 4)
+    assert [(row["seed"], row["arm"]) for row in rows] == [(s, a) for s in (0, 1) for a in ("tier", "outcome")]
+    with pytest.raises(InputError, match=r"common.trainer.steps was 2 and is 1"):
+        running.run_experiment(chosen(tiny(), [], 1), tmp_path, range(1), 4)
+
+
+def test_a_stop_is_no_failure_and_a_broken_row_is_named(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(running, "train", lambda config: None)
+    assert running.run_experiment(tiny(), tmp_path, range(1), 4) is None
+    (tmp_path / RESULTS).write_text('{"seed": 0}\n')
+    with pytest.raises(InputError, match=r"results.jsonl:1"):
+        running.run_experiment(tiny(), tmp_path, range(1), 4)
+
+
+def test_the_report_says_what_came_of_it_and_loads_nothing(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(running, "train", StandIn())
+    rows = running.run_experiment(tiny(), tmp_path, range(2), 4)
+    text = write_outcome(tiny(), rows, tmp_path)
+    assert "tier - outcome" in text and "not decided: 2 of 5 seeds" in text and "0.250 (0.25 to 0.25)" in text
+    page = (tmp_path / "report.html").read_text()
+    assert "<svg" in page and "src=" not in page and "default-src 'none'" in page and len(page) < 2_000_000
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_dry_run_lists_arms_seeds_and_time(name, capsys, tmp_path) -> None:
+    assert main(["experiment", name, "--seeds", "2", "--dry-run", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    found = EXPERIMENTS[name]()
+    assert all(f"  {arm.name}" in said for arm in found.arms) and "seeds: 0, 1" in said and "Decision rule" in said
+    assert f"still to be run: {2 * len(found.arms)} of {2 * len(found.arms)}" in said and " minutes in all" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_arm_is_a_configuration_whose_contrasts_exist(name) -> None:
+    found = EXPERIMENTS[name]()
+    names = [arm.name for arm in found.arms]
+    assert len(set(names)) == len(names)
+    assert all({one.first, one.second} <= set(names) for one in found.contrasts)
+    for arm in found.arms:
+        with_changes(found.common, arm.change)
+        assert arm.start in found.starts
+        assert not arm.as_long_as or names.index(arm.as_long_as) < names.index(arm.name)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nothing"], "unknown experiment"),
+        (["depth", "--arms", "nobody"], "no arm 'nobody'"),
+        (["depth", "--arms", "sft"], "as long as arm tier"),
+        (["depth", "--seeds", "0"], "at least 1"),
+        (["depth", "--steps", "0"], "at least 1"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_line(words, says, capsys, tmp_path) -> None:
+    assert main(["experiment", *words, "--out", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""`tpu-orch experiment NAME`: arms compared from one start over seeds, as rows, tables with intervals and a report."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from data_pipeline.errors import InputError
+from tpu_orch.experiments.catalogue import find_experiment
+from tpu_orch.experiments.frame import RESULTS, Experiment, Scale, chosen
+from tpu_orch.experiments.plan import seconds
+from tpu_orch.experiments.results import read_results
+from tpu_orch.experiments.settings import scaled
+from tpu_orch.experiments.tables import left_over
+
+
+@dataclass(frozen=True)
+class Args:
+    """Compares arms (rewards, objectives, ...) that begin with the same weights and meet the same tasks, seed by seed.
+
+    Each arm is an ordinary run in OUT/NAME/seed-S/arm-A. A row for each goes to OUT/NAME/results.jsonl; tables with 95 %
+    intervals are printed and written to OUT/NAME/tables.txt, figures beside them to OUT/NAME/report.html. Interrupted at any
+    moment, the same command goes on; more seeds and more arms can be asked for later in the same folder.
+
+    For example: tpu-orch experiment depth --dry-run
+                 tpu-orch experiment depth --seeds 5
+                 tpu-orch experiment depth --arms tier outcome toolrl --seeds 2 --steps 8 --tasks 100 --out quick
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """Which experiment: depth, map, ablation, credit, holes."""
+
+    seeds: int = 5
+    """How many, from 0 on."""
+
+    scale: Scale = "cpu"
+    """gpu: a wider policy and larger groups."""
+
+    arms: tuple[str, ...] = ()
+    """These alone; left out: all."""
+
+    steps: int | None = None
+    """Updates of each arm, instead of the experiment's own number."""
+
+    tasks: int = 600
+    """Test tasks of each number of calls."""
+
+    out: Path = Path("runs/experiments")
+    """Folder of folders: the experiment's own is OUT/NAME."""
+
+    dry_run: bool = False
+    """List arms, seeds and time, and do nothing."""
+
+
+def run(args: Args) -> int:
+    if args.seeds < 1 or args.tasks < 1:
+        raise InputError("--seeds and --tasks must be at least 1")
+    experiment = chosen(scaled(find_experiment(args.name), args.scale), args.arms, args.steps)
+    out, seeds = args.out / args.name, range(args.seeds)
+    if args.dry_run:
+        print(plan_text(experiment, seeds, out))
+        return 0
+    from tpu_orch.experiments.page import write_outcome
+    from tpu_orch.experiments.running import run_experiment
+    from tpu_orch.trainer.platform import prepare_platform
+
+    prepare_platform()
+    rows = run_experiment(experiment, out, seeds, args.tasks)
+    if rows is None:
+        print(f"stopped; the same command goes on from {out}", file=sys.stderr)
+        return 0
+    print(write_outcome(experiment, rows, out))
+    print(f"{out / RESULTS}, {out / 'report.html'}")
+    return 0
+
+
+def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path) -> str:
+    """What would be run, and how long it may take."""
+    width = max(len(arm.name) for arm in experiment.arms)
+    left = left_over(experiment, read_results(out / RESULTS), seeds)
+    kind = "measured" if experiment.measured else "estimated, not measured"
+    whole, each = (seconds(experiment, number) / 60 for number in (len(seeds), 1))
+    whole *= left / (len(seeds) * len(experiment.arms))
+    return "\n".join(
+        [
+            experiment.says.strip(),
+            "",
+            f"arms ({experiment.common.trainer.steps} updates each, where they learn by reinforcement):",
+            *(f"  {arm.name:<{width}}  {arm.says}" for arm in experiment.arms),
+            f"seeds: {', '.join(map(str, seeds))}",
+            f"arms still to be run: {left} of {len(seeds) * len(experiment.arms)}",
+            f"time: about {whole:.0f} minutes in all, {each:.0f} a whole seed ({kind})",
+            f"folder: {out}",
+        ]
+    )

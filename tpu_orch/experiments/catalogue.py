@@ -1,0 +1,26 @@
+"""Every experiment by the name that people use."""
+
+from collections.abc import Callable
+
+from data_pipeline.errors import InputError
+from tpu_orch.experiments.ablation import ablation
+from tpu_orch.experiments.credit import credit
+from tpu_orch.experiments.depth import depth
+from tpu_orch.experiments.frame import Experiment
+from tpu_orch.experiments.holes import holes
+from tpu_orch.experiments.map import map_of_rewards
+
+EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
+    "depth": depth,
+    "map": map_of_rewards,
+    "ablation": ablation,
+    "credit": credit,
+    "holes": holes,
+}
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of that name. Raises InputError."""
+    if name not in EXPERIMENTS:
+        raise InputError(f"unknown experiment {name!r:.80}; there are {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]()

@@ -1,0 +1,64 @@
+"""The report of an experiment: one HTML file that opens offline, and the same tables as text."""
+
+from collections.abc import Sequence
+from html import escape
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from data_pipeline.words import JsonObject
+from tpu_orch.experiments.figures import figures
+from tpu_orch.experiments.frame import Experiment
+from tpu_orch.experiments.tables import Titled, tables
+from tpu_orch.reports.page.html import asset, figure, table
+from tpu_orch.reports.page.palette import themes
+from tpu_orch.runs.files import write_whole
+
+TABLES, PAGE = "tables.txt", "report.html"
+
+
+def write_outcome(experiment: Experiment, rows: Sequence[JsonObject], out: Path) -> str:
+    """Writes both into the experiment's folder and returns the tables as text."""
+    found = tables(experiment, rows)
+    text = "\n".join(as_text(one) for one in found)
+    write_whole(out / TABLES, text.encode())
+    write_whole(out / PAGE, html(experiment, rows, found).encode())
+    return text
+
+
+def as_text(one: Titled) -> str:
+    """A table for a terminal."""
+    drawn = Table(title=one.title, title_justify="left", caption=one.caption, caption_justify="left")
+    for place, name in enumerate(one.numbers.head):
+        drawn.add_column(name, justify="right" if place else "left")
+    for row in one.numbers.rows:
+        drawn.add_row(*row)
+    stream = StringIO()
+    Console(file=stream, width=150).print(drawn)
+    return stream.getvalue()
+
+
+def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Titled]) -> str:
+    """The page: what was to be decided, tables, figures."""
+    seeds = sorted({row["seed"] for row in rows})
+    cards = "".join(figure(chart) for chart in figures(experiment, rows))
+    sections = "".join(
+        f'<section><h2>{escape(one.title)}</h2><p class="lead">{escape(one.caption)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(one.title)}">{table(one.numbers)}</div></section>'
+        for one in found
+    )
+    styles = (
+        themes(":root") + asset("page.css") + ".save{display:none}main{max-width:1200px;margin:0 auto;padding:1.2rem}"
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+        f"<title>{escape(experiment.name)}: tpu-orch experiment</title><style>{styles}</style></head><body><main>"
+        f'<p class="eyebrow">experiment</p><h1>{escape(experiment.name)}</h1>'
+        f"<p>{len(rows)} arms of seeds {escape(', '.join(map(str, seeds)))}.</p>"
+        f"<details><summary>What is asked, and how it is decided</summary><pre>{escape(experiment.says)}</pre></details>"
+        f'{sections}<section><h2>Figures</h2><div class="grid">{cards}</div></section></main></body></html>\n'
+    )

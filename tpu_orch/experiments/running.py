@@ -1,0 +1,147 @@
+"""Runs the arms of an experiment one after the other and keeps a row of each; whatever is there already is not made again."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from data_pipeline.errors import InputError
+from data_pipeline.formats.rows import read_document
+from data_pipeline.words import JsonObject
+from tpu_orch.config import RunConfig, to_json
+from tpu_orch.experiments import measure
+from tpu_orch.experiments.frame import RESULTS, Experiment, with_changes
+from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
+from tpu_orch.experiments.results import read_results, row_of, write_results
+from tpu_orch.reports.messages import say
+from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run
+from tpu_orch.trainer.run import MAY_DIFFER, train
+
+
+class Stopped(Exception):
+    """SIGTERM ended a run; the same command goes on."""
+
+
+def run_experiment(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int) -> list[JsonObject] | None:
+    """Every arm of every seed, and their rows; None if it was asked to stop before.
+
+    Args:
+      out: the experiment's own folder.
+      per_depth: tasks of each number of calls that finished arms are tested on.
+    Raises:
+      InputError: the folder holds the experiment with other settings, or another process works on it.
+      WorkFailed: a run failed.
+    """
+    with open_run(out, settings(experiment, per_depth), tell=say):
+        rows = read_results(out / RESULTS)
+        whole = list(trials(experiment, seeds))
+        for number, trial in enumerate(whole, start=1):
+            if row_of(rows, trial.seed, trial.arm.name) is not None:
+                continue
+            say(f"{experiment.name} {number}/{len(whole)}: seed {trial.seed}, arm {trial.arm.name}")
+            try:
+                row = made(experiment, out, trial, rows, per_depth)
+            except Stopped:
+                return None
+            rows = write_results(out / RESULTS, [*rows, row], [arm.name for arm in experiment.arms])
+            say(f"{experiment.name} {number}/{len(whole)}: {told(row)}")
+    return rows
+
+
+def settings(experiment: Experiment, per_depth: int) -> JsonObject:
+    """What must stay the same in an experiment's folder. Seeds and arms may be added."""
+    return {
+        "experiment": experiment.name,
+        "per_depth": per_depth,
+        "common": to_json(experiment.common),
+        "tests": {test.name: dict(test.change) for test in experiment.tests},
+    }
+
+
+def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObject], per_depth: int) -> JsonObject:
+    """The row of an arm, its runs made first."""
+    began = time.perf_counter()
+    start = start_config(experiment, out, trial.seed, trial.arm.start)
+    finished(start)
+    arm = arm_config(experiment, out, trial)
+    if trial.arm.as_long_as:
+        arm = with_changes(arm, {"trainer.steps": 0, "warmup.steps": steps_for(arm, start, trial, rows)})
+    if trial.arm.trains:
+        finished(arm)
+    tests = {}
+    for test in experiment.tests:
+        config = test_config(experiment, out, trial, test, per_depth)
+        finished(config)
+        stage = "after" if config.trainer.steps else "before"
+        tests[test.name] = measure.by_depth(*measure.evaluated(config.out, stage))
+        tried = measure.read_summary(config.out)["eval"].get("try_out")
+        shutil.rmtree(config.out / CHECKPOINTS, ignore_errors=True)
+    return {
+        "experiment": experiment.name,
+        "seed": trial.seed,
+        "arm": trial.arm.name,
+        "updates": arm.trainer.steps if trial.arm.trains else 0,
+        "supervised": arm.warmup.steps if trial.arm.trains else 0,
+        "learning_rate": arm.trainer.learning_rate,
+        **learnt(experiment, trial, arm),
+        "tests": tests,
+        **({"pass_at": tried["pass_at"]} if tried else {}),
+        "seconds": {
+            **({} if not trial.arm.trains else measure.seconds_of(arm.out)),
+            "start": measure.seconds_of(start.out)["total"],
+            "this_sitting": round(time.perf_counter() - began, 2),
+        },
+    }
+
+
+def learnt(experiment: Experiment, trial: Trial, arm: RunConfig) -> JsonObject:
+    """How an arm developed."""
+    if not trial.arm.trains:
+        return {"sampled": 0, "curve": []}
+    points = measure.curve(arm.out, arm.warmup.steps)
+    found: JsonObject = {
+        "sampled": points[-1]["sampled"] if points else 0,
+        "curve": points,
+        "reached": measure.reached(points, experiment.deep, experiment.threshold) if arm.trainer.steps else None,
+    }
+    return found if experiment.look is None else {**found, "seen": experiment.look(arm.out)}
+
+
+def steps_for(arm: RunConfig, start: RunConfig, trial: Trial, rows: Sequence[JsonObject]) -> int:
+    """Supervised steps that take as long as the reinforcement learning of the arm that is named; decided once."""
+    if (arm.out / CONFIG).exists():
+        stored = read_document(arm.out / CONFIG)
+        assert isinstance(stored, dict)
+        return int(stored["warmup"]["steps"])
+    other = row_of(rows, trial.seed, trial.arm.as_long_as)
+    assert other is not None  # it stands before this one in the plan
+    a_step = measure.seconds_of(start.out)["sft"] / start.warmup.steps
+    return max(1, round(other["seconds"]["rl"] / a_step))
+
+
+def finished(config: RunConfig) -> None:
+    """The run, made or gone on with, unless it is finished.
+
+    Raises:
+      Stopped: SIGTERM arrived. InputError: its folder holds a run of another configuration.
+    """
+    if (config.out / SUMMARY).exists():
+        with open_run(
+            config.out, to_json(config), defaults=to_json(RunConfig(config.preset, config.out)), may_differ=MAY_DIFFER
+        ):
+            return
+    if config.weights is not None and not (config.weights / CHECKPOINTS).is_dir():
+        raise InputError(f"{config.weights}: its checkpoints are gone; remove the folder, and it is made anew")
+    summary = train(config)
+    jax.clear_caches()  # programs of one run are never used by the next
+    if summary is None:
+        raise Stopped
+
+
+def told(row: JsonObject) -> str:
+    """One line on a finished arm."""
+    by_depth = next(iter(row["tests"].values()))
+    answers = " ".join(f"{figures['answer']:.2f}" for figures in by_depth.values())
+    return f"answered rightly at {min(by_depth)} to {max(by_depth)} calls: {answers}"

@@ -1,0 +1,211 @@
+"""What came of an experiment, as tables: means over seeds with 95 % intervals, and paired differences. Pure."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from data_pipeline.words import JsonObject
+from tpu_orch.experiments.frame import Experiment
+from tpu_orch.experiments.intervals import Mean, mean_over_seeds, spread, verdict
+from tpu_orch.experiments.measure import deep_answer, over
+from tpu_orch.experiments.results import row_of
+from tpu_orch.reports.page.charts import Numbers
+
+SHALLOW = (1, 2, 3)
+START_SUCCESS, START_PASS = (0.01, 0.05), 0.3
+
+
+class Titled(NamedTuple):
+    title: str
+    caption: str
+    numbers: Numbers
+
+
+def tables(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Titled]:
+    """Every table that the rows suffice for."""
+    made = [
+        answers(experiment, rows),
+        contrasts(experiment, rows),
+        take_off(experiment, rows),
+        others(experiment, rows),
+    ]
+    made += [fitness(experiment, rows)] if any("pass_at" in row for row in rows) else []
+    made += [tested(experiment, rows)] if len(experiment.tests) > 1 else []
+    made += [seen(experiment, rows)] if any(row.get("seen") for row in rows) else []
+    return [table for table in made if table.numbers.rows]
+
+
+def values(rows: Sequence[JsonObject], arm: str, figure: Callable[[JsonObject], float | None]) -> dict[int, float]:
+    """Seed -> the figure of an arm, where it is there."""
+    found = {row["seed"]: figure(row) for row in rows if row["arm"] == arm}
+    return {seed: value for seed, value in found.items() if value is not None and not math.isnan(value)}
+
+
+def headline(experiment: Experiment, row: JsonObject, test: int = 0) -> float:
+    """Accuracy over the deep numbers of calls."""
+    figures: JsonObject = row["tests"].get(experiment.tests[test].name, {})
+    return over(figures, experiment.deep)
+
+
+def answers(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """Accuracy by number of calls."""
+    name = experiment.tests[0].name
+    depths = sorted({int(depth) for row in rows for depth in row["tests"].get(name, {})})
+    lines = []
+    for arm in experiment.arms:
+        by_depth = [
+            mean_over_seeds([*values(rows, arm.name, lambda row, d=d: over(row["tests"][name], [d])).values()])
+            for d in depths
+        ]
+        deep = mean_over_seeds([*values(rows, arm.name, lambda row: headline(experiment, row)).values()])
+        if deep.seeds:
+            lines.append([arm.name, str(deep.seeds), *(f"{one.value:.3f}" for one in by_depth), spread(deep)])
+    tasks = {figures["tasks"] for row in rows for figures in row["tests"].get(name, {}).values()}
+    caption = (
+        f"Share of {' or '.join(map(str, sorted(tasks)))} test tasks of each number of calls answered rightly, greedy, after the "
+        f"last update; mean over the seeds. Last: over {_spoken(experiment.deep)} calls, with its 95 % t-interval over seeds."
+    )
+    return Titled("Answers by number of calls", caption, Numbers(["arm", "seeds", *map(str, depths), "deep"], lines))
+
+
+def contrasts(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """Paired differences of the headline, and what they decide."""
+    lines = []
+    for one in experiment.contrasts:
+        last, equal = (
+            paired(rows, one.first, one.second, figure)
+            for figure in (
+                lambda row: headline(experiment, row),
+                lambda row: at_tokens(experiment, row, budget(experiment, rows, row["seed"])),
+            )
+        )
+        if last.seeds:
+            lines.append([f"{one.first} - {one.second}", str(last.seeds), spread(last), verdict(last), spread(equal)])
+    caption = (
+        f"Differences of the mean over {_spoken(experiment.deep)} calls, seed by seed, with 95 % t-intervals: on the test tasks "
+        "after equal updates (which decides), and on the dev tasks after equal sampled tokens (the least that any arm with whole "
+        "groups drew in that seed)."
+    )
+    head = ["difference", "seeds", "equal updates", "which says", "equal tokens"]
+    return Titled("Differences between arms", caption, Numbers(head, lines))
+
+
+def paired(rows: Sequence[JsonObject], first: str, second: str, figure: Callable[[JsonObject], float | None]) -> Mean:
+    """First minus second over the seeds that both have."""
+    one, other = values(rows, first, figure), values(rows, second, figure)
+    return mean_over_seeds([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
+
+
+def budget(experiment: Experiment, rows: Sequence[JsonObject], seed: int) -> int:
+    """The fewest tokens that an arm of full groups sampled in a seed; 0 if none did."""
+    full = [arm.name for arm in experiment.arms if "trainer.group" not in arm.change]
+    drawn = [row["sampled"] for row in rows if row["seed"] == seed and row["arm"] in full and row["sampled"]]
+    return min(drawn, default=0)
+
+
+def at_tokens(experiment: Experiment, row: JsonObject, tokens: int) -> float | None:
+    """Dev accuracy over the deep numbers of calls after so many sampled tokens, between evaluations on a straight line; None
+    where the arm sampled fewer.
+    """
+    points = row.get("curve") or []
+    if not points or not tokens or points[-1]["sampled"] < tokens:
+        return None
+    heights = [deep_answer(point, experiment.deep) for point in points]
+    return float(np.interp(tokens, [point["sampled"] for point in points], heights))
+
+
+def take_off(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """When arms first reached the threshold on the dev tasks."""
+    lines = []
+    for arm in experiment.arms:
+        found = [row["reached"] for row in rows if row["arm"] == arm.name and row.get("reached") is not None]
+        hit = [one for one in found if one["updates"] is not None]
+        if found:
+            middle = (
+                [f"{np.median([one[name] for one in hit]):.3g}" for name in ("updates", "sampled")] if hit else ["", ""]
+            )
+            lines.append([arm.name, f"{len(hit)} of {len(found)}", *middle])
+    caption = (
+        f"Seeds in which the mean over {_spoken(experiment.deep)} calls on the dev tasks reached {experiment.threshold:g} at "
+        "all, and the median updates and sampled tokens of those; seeds that did not reach it are not in the median."
+    )
+    return Titled("When it takes off", caption, Numbers(["arm", "reached", "updates", "sampled tokens"], lines))
+
+
+def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """The other figures, over shallow and deep tasks."""
+    name = experiment.tests[0].name
+    lines = []
+    for arm in experiment.arms:
+        line = [
+            mean_over_seeds([*values(rows, arm.name, lambda row, f=f, d=d: over(row["tests"][name], d, f)).values()])
+            for d in (SHALLOW, experiment.deep)
+            for f in ("calls", "turn", "call", "execution")
+        ]
+        if line[0].seeds:
+            lines.append([arm.name, *("" if math.isnan(one.value) else f"{one.value:.2f}" for one in line)])
+    caption = (
+        "Means over the seeds: calls a task; shares of turns and of the reference's steps that are right beside the one "
+        "reference (other routes count as wrong); share of the calls with an ok result."
+    )
+    head = [f"{what}, {where}" for where in ("1 to 3", "deep") for what in ("calls", "turns", "steps", "executed")]
+    return Titled("Calls, turns, steps, execution", caption, Numbers(["arm", *head], lines))
+
+
+def fitness(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """Whether the starts are what the experiment wants."""
+    lines = []
+    for row in rows:
+        if "pass_at" in row:
+            success, found = headline(experiment, row), row["pass_at"]
+            most = max(found, key=int)
+            fit = START_SUCCESS[0] <= success <= START_SUCCESS[1] and found[most] >= START_PASS
+            lines.append(
+                [f"{row['arm']}, seed {row['seed']}", f"{success:.3f}", f"{found[most]:.2f}", "yes" if fit else "no"]
+            )
+    caption = (
+        f"Wanted: greedy success at {_spoken(experiment.deep)} calls between {START_SUCCESS[0]:g} and {START_SUCCESS[1]:g}, and "
+        f"one right answer or more in 64 samples for at least {START_PASS:g} of 32 such training tasks."
+    )
+    return Titled("The starts", caption, Numbers(["start", "greedy, deep", "pass@64, deep", "as wanted"], lines))
+
+
+def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """The headline of each test."""
+    lines = []
+    for arm in experiment.arms:
+        found = [
+            mean_over_seeds([*values(rows, arm.name, lambda row, n=n: headline(experiment, row, n)).values()])
+            for n in range(len(experiment.tests))
+        ]
+        if found[0].seeds:
+            lines.append([arm.name, *map(spread, found)])
+    caption = f"Accuracy over {_spoken(experiment.deep)} calls in each test, with 95 % t-intervals over seeds."
+    return Titled("Tests", caption, Numbers(["arm", *(test.name for test in experiment.tests)], lines))
+
+
+def seen(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
+    """What else was measured: plain numbers, of series their last value."""
+    names = list(dict.fromkeys(name for row in rows for name in row.get("seen") or {}))
+
+    def last(row: JsonObject, name: str) -> float | None:
+        value = (row.get("seen") or {}).get(name)
+        return value[-1] if isinstance(value, list) and value else None if isinstance(value, list) else value
+
+    lines = []
+    for arm in experiment.arms:
+        found = [mean_over_seeds([*values(rows, arm.name, lambda row, n=n: last(row, n)).values()]) for n in names]
+        if any(one.seeds for one in found):
+            lines.append([arm.name, *map(spread, found)])
+    return Titled("Also measured", "Means over the seeds; of a series, at its end.", Numbers(["arm", *names], lines))
+
+
+def left_over(experiment: Experiment, rows: Sequence[JsonObject], seeds: Sequence[int]) -> int:
+    """Arms of seeds that have no row yet."""
+    return sum(row_of(rows, seed, arm.name) is None for seed in seeds for arm in experiment.arms)
+
+
+def _spoken(depths: Sequence[int]) -> str:
+    return f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else str(depths[0])
