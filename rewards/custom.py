@@ -26,11 +26,13 @@ WHOLE = "reward"
 def load_reward(spec: str) -> Reward:
     """The reward that `module:function` names; imports the module. Raises `InputError`."""
     module_name, _, function_name = spec.partition(":")
+    if not all((*module_name.split("."), function_name)):
+        raise InputError(f"reward {spec!r:.80}: expected module:function, such as my_rewards:brevity")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # whatever the user's module raises
         raise InputError(
-            f"reward {spec}: cannot import {module_name} ({error}); is its folder on PYTHONPATH?"
+            f"reward {spec}: cannot import {module_name} ({type(error).__name__}: {error}); is its folder on PYTHONPATH?"
         ) from None
     function = getattr(module, function_name, None)
     if not callable(function):

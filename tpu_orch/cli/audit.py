@@ -16,6 +16,7 @@ from data_pipeline.store import open_any
 from rewards.audit import audit, warnings
 from rewards.cheats import World, recorded_arguments
 from rewards.scoring import Options, find_reward
+from rewards.verdicts import Unscorable
 from tpu_orch.reports.audit import audit_json, draw_audit, lines, tables
 from tpu_orch.runs.files import write_json
 
@@ -59,6 +60,9 @@ def run(args: Args) -> int:
         raise InputError("--reward is missing; for example --reward graduated")
     if args.figure is not None and args.figure.suffix not in (".png", ".svg"):
         raise InputError(f"--figure {args.figure}: the name must end in .png or .svg")
+    for out in filter(None, (args.json, args.figure)):
+        if out.is_dir() or not out.absolute().parent.is_dir():
+            raise InputError(f"{out}: {'is a folder' if out.is_dir() else 'its folder does not exist'}")
     for name in args.reward:
         find_reward(name)
     tools = read_tools(args.tools)
@@ -67,7 +71,10 @@ def run(args: Args) -> int:
     environment = Environment(tools, StoreBackend(store))
     world = World(tasks, tools, environment, recorded_arguments(store.records()))
     options = Options(execute=environment.backend.answer)
-    found = audit(world, store, [find_reward(name, options) for name in args.reward], args.seed)
+    try:
+        found = audit(world, store, [find_reward(name, options) for name in args.reward], args.seed)
+    except Unscorable as error:  # a user's own function, for every other takes whatever is played
+        raise InputError(str(error)) from None
     if not found.ceiling.tasks:
         raise InputError(f"{args.store} answers the whole reference of none of the {len(tasks)} tasks of {args.tasks}")
     console = Console(width=WIDTH)

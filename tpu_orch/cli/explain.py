@@ -12,6 +12,9 @@ from tpu_orch.reports.explanation import explanation
 from tpu_orch.scoring.job import Spec, judge_line, open_job
 from tpu_orch.scoring.pieces import read_lines, read_pieces
 
+NARROW = 40
+"""Characters below which no table can be read."""
+
 
 @dataclass(frozen=True)
 class Args:
@@ -47,6 +50,8 @@ class Args:
 
 
 def run(args: Args) -> int:
+    if args.width < NARROW:
+        raise InputError(f"--width must be at least {NARROW}, found {args.width}")
     store = None if args.store is None else str(args.store)
     job = open_job(Spec(str(args.tools), str(args.tasks), store, (args.reward,)))
     if args.task not in job.tasks:

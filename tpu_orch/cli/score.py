@@ -43,8 +43,11 @@ class Args:
     """Where the scores are written; the name appears when all are."""
 
     reward: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")]] = ()
-    """graduated, tier, outcome, ...; one component alone (tier.answer); a mix (graduated=0.7+tier=0.3); or your own function as
-    module:function. May be given several times: every line then holds all of them under `rewards`."""
+    """graduated, tier, outcome; released forms graduated-released, tier-released, tier-released-unordered, toolrl-released;
+    baselines toolrl, binary, tier-released-simple; ablations tier-parsing, tier-execution, tier-released-parsing,
+    tier-released-execution; tier-progress, which also pays for the way to the answer; one component alone (tier.answer); a
+    mix (graduated=0.7+tier=0.3); or your own function as module:function. May be given several times: every line then
+    holds all of them under `rewards`."""
 
     store: Annotated[str | None, tyro.conf.arg(metavar="STORE")] = None
     """A store file or a responses.jsonl that answers calls without results."""
@@ -82,6 +85,9 @@ def run(args: Args) -> int:
         raise InputError(f"--out {args.out}: only --runner beam writes into a bucket")
     if not is_remote(args.out) and Path(args.out).is_dir():
         raise InputError(f"--out {args.out} is a folder; give the name of a file")
+    for read in filter(None, (args.rollouts, args.tools, args.tasks, args.store, args.graph)):
+        if not is_remote(args.out) and not is_remote(read) and Path(args.out).resolve() == Path(read).resolve():
+            raise InputError(f"--out {args.out} would be written over {read}, which is read")
     tally = _score_with_beam(spec, args) if args.runner == "beam" else _score(spec, args)
     report(tally, spec)
     return 1 if args.strict and tally.errors else 0
@@ -93,12 +99,15 @@ def spec_of(args: Args) -> Spec:
         raise InputError("--reward is missing; for example --reward graduated")
     if args.workers < 1:
         raise InputError(f"--workers must be at least 1, found {args.workers}")
+    weights = tuple(map(read_weight, args.weights))
+    if len(dict(weights)) < len(weights) or len(set(args.reward)) < len(args.reward):
+        raise InputError("a --reward, or a component of --weights, is named twice")
     return Spec(
         args.tools,
         args.tasks,
         args.store,
         args.reward,
-        tuple(map(read_weight, args.weights)) or None,
+        weights or None,
         args.on_miss,
         args.live,
         args.graph,

@@ -110,14 +110,18 @@ def open_job(spec: Spec) -> Job:
 
 def _live_backend(spec: Spec) -> PythonBackend | None:
     if spec.on_miss != "live":
+        if spec.live is not None:
+            raise InputError(f"--live {spec.live} answers only with --on-miss live, found --on-miss {spec.on_miss}")
         return None
     if spec.live is None:
         raise InputError("--on-miss live needs --live MODULE:NAME, a mapping from tool names to Python functions")
     module, _, name = spec.live.partition(":")
+    if not all((*module.split("."), name)):
+        raise InputError(f"--live {spec.live!r:.80}: expected MODULE:NAME")
     try:
         functions = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"--live {spec.live}: {error}") from None
+    except Exception as error:  # whatever the user's module raises
+        raise InputError(f"--live {spec.live}: {type(error).__name__}: {error}") from None
     if not isinstance(functions, Mapping) or not all(map(callable, functions.values())):
         raise InputError(f"--live {spec.live} is no mapping from tool names to functions")
     return PythonBackend(functions)
@@ -170,11 +174,14 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
 
 
 def judge_line(job: Job, line: Line, path: str, only: str) -> tuple[Rollout, Score] | None:
-    """The rollout of a line and its score by the job's first reward; None if it is not of the task `only`.
+    """The rollout of a line and its score by the job's first reward; None if it is not of the task `only`, or no row at all.
 
-    Raises `InputError` for a row that cannot be scored.
+    Raises `InputError` for a row of that task that cannot be scored.
     """
-    fields = _fields(line, path)
+    try:
+        fields = _fields(line, path)
+    except FormatError:
+        return None
     if fields.values.get("task_id") != only:
         return None
     try:

@@ -48,6 +48,9 @@ def test_tasks_that_the_store_does_not_answer_are_left_out(
         (["--reward", "nope"], "unknown reward 'nope'"),
         (["--reward", "tier", "--figure", "a.pdf"], "must end in .png or .svg"),
         (["--reward", "tier", "--store", "no.jsonl"], "no.jsonl"),
+        (["--reward", "tier", "--json", "."], "is a folder"),
+        (["--reward", "tier", "--figure", "no-such-folder/a.png"], "its folder does not exist"),
+        (["--reward", "os:getcwd"], "os:getcwd raised TypeError"),
     ],
 )
 def test_wrong_usage(command: list[str], capsys: pytest.CaptureFixture[str], extra: list[str], told: str) -> None:

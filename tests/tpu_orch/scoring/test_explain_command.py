@@ -45,8 +45,18 @@ def test_markup_in_model_text_is_text(suite: Path, command: list[str], capsys: p
         (["--task", "t1", "--row", "0"], "has no rollout of task 't1' at row 0"),
         (["--task", "t0"], "expected a JSON string"),
         (["--task", "t1", "--reward", "x"], "unknown reward"),
+        (["--task", "t1", "--width", "0"], "--width must be at least"),
     ],
 )
 def test_wrong_input(command: list[str], capsys: pytest.CaptureFixture[str], extra: list[str], told: str) -> None:
     assert main([*command, *extra]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_lines_that_are_no_rows_are_passed_over(
+    suite: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rollouts = suite / "rollouts.jsonl"
+    rollouts.write_text("{torn\n[]\n" + rollouts.read_text())
+    assert main([*command, "--task", "t1"]) == 0
+    assert "rollout 3, line 4" in capsys.readouterr().out

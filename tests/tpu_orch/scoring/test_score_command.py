@@ -1,10 +1,12 @@
 """`tpu-orch score` as people run it: rows, errors, exit codes, resuming, runners."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from rewards.scoring import REWARDS
 from tpu_orch.cli.main import main
 from tpu_orch.cli.score import shown
 from tpu_orch.runs.parts import part_of
@@ -83,6 +85,12 @@ def test_weights_and_a_reward_of_ones_own(
         (["--reward", "tier", "--weights", "answer"], "COMPONENT=WEIGHT"),
         (["--reward", "tier", "--weights", "answer=-1"], "must be at least 0"),
         (["--reward", "nowhere_at_all:f"], "cannot import nowhere_at_all"),
+        (["--reward", ":"], "expected module:function"),
+        (["--reward", ".x:f"], "expected module:function"),
+        (["--reward", "tier", "--reward", "tier"], "named twice"),
+        (["--reward", "tier", "--weights", "answer=1", "answer=2"], "named twice"),
+        (["--reward", "tier", "--live", "a:b"], "only with --on-miss live"),
+        (["--reward", "tier", "--on-miss", "live", "--live", "math"], "expected MODULE:NAME"),
         (["--reward", "tier", "--on-miss", "live"], "needs --live"),
         ([], "--reward is missing"),
         (["--reward", "tier", "--rollouts", "no.jsonl"], "no.jsonl"),
@@ -222,3 +230,30 @@ def test_runners_agree(suite: Path) -> None:
     spec, path = spec_of(suite), str(suite / "rollouts.jsonl")
     alone = [part.lines for part in shown(run_local(open_job(spec), path, read_pieces(path, size=2)), 1)]
     assert alone == [part.lines for part in run_processes(spec, path, read_pieces(path, size=2), 2)]
+
+
+@pytest.mark.parametrize("name", ["rollouts.jsonl", "tasks.jsonl", "tools.json", "responses.jsonl"])
+def test_no_input_is_written_over(
+    suite: Path, command: list[str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    before = (suite / name).read_bytes()
+    assert main([*command, "--reward", "tier", "--out", str(suite / "x" / ".." / name)]) == 2
+    assert "would be written over" in capsys.readouterr().err
+    assert (suite / name).read_bytes() == before
+
+
+def test_a_module_that_cannot_be_imported_is_one_line(
+    suite: Path, command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (suite / "half_a_reward.py").write_text("def f(:")
+    monkeypatch.syspath_prepend(str(suite))
+    assert main([*command, "--reward", "half_a_reward:f"]) == 2
+    assert "cannot import half_a_reward (SyntaxError" in capsys.readouterr().err
+
+
+def test_help_names_every_reward(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # no name is broken over two lines
+    with pytest.raises(SystemExit):
+        main(["score", "--help"])
+    told = set(re.findall(r"[a-z-]+", capsys.readouterr().out))
+    assert set(REWARDS) <= told
