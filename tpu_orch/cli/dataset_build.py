@@ -18,7 +18,7 @@ from data_pipeline.formats import read_tasks, read_tools
 from data_pipeline.store import open_any
 from data_pipeline.tokenizers import load_tokenizer
 from data_pipeline.words import Task
-from tpu_orch.cli.counting import counter
+from tpu_orch.reports.counting import counter
 
 
 @dataclass(frozen=True)

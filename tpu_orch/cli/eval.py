@@ -15,10 +15,10 @@ from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.formats.rows import write_rows
 from data_pipeline.words import JsonObject, Task
 from rewards.reward import Reward
-from tpu_orch.cli.counting import counter
 from tpu_orch.cli.eval_options import EndpointOptions, SuiteOptions, TaskFiles
 from tpu_orch.evaluation.asking import Item
 from tpu_orch.evaluation.attempts import Attempt
+from tpu_orch.reports.counting import counter
 from tpu_orch.runs.files import write_json
 
 

@@ -32,7 +32,7 @@ from data_pipeline.store import build_store
 from data_pipeline.store.journal import Journal
 from data_pipeline.words import Json
 from data_pipeline.workflows.files import NamedWorkflow, write_workflows
-from tpu_orch.cli.counting import counter
+from tpu_orch.reports.counting import counter
 
 
 @dataclass(frozen=True)

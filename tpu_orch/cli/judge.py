@@ -10,7 +10,7 @@ import tyro
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import iter_rows
 from data_pipeline.words import JsonObject
-from tpu_orch.cli.counting import counter
+from tpu_orch.reports.counting import counter
 
 Suite = Literal["bfcl-ast", "bfcl-multi-turn", "nestful", "nestful-corpus", "cfb", "toolrl", "bfcl-leaderboard"]
 

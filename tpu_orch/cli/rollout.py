@@ -18,8 +18,8 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.jsontext import write_json
 from data_pipeline.words import ResultKind, Rollout, Task
-from tpu_orch.cli.counting import counter
 from tpu_orch.cli.inputs import World, open_world
+from tpu_orch.reports.counting import counter
 from tpu_orch.runs.parts import appended, whole_lines
 
 CHUNK = 64  # tasks between writes of a replay

@@ -15,7 +15,7 @@ from data_pipeline.formats import Recorded, read_tools
 from data_pipeline.recording import Recording, Redacting, read_calls, record_calls, told, unstable_tools
 from data_pipeline.store import build_store
 from data_pipeline.store.journal import Journal
-from tpu_orch.cli.counting import counter
+from tpu_orch.reports.counting import counter
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from data_pipeline.synthesis import (
 from data_pipeline.synthesis.axes import counts, evenly, varied
 from data_pipeline.words import JsonObject, Tool
 from data_pipeline.workflows import read_workflows
-from tpu_orch.cli.counting import counter
 from tpu_orch.cli.ranges import parse_range
+from tpu_orch.reports.counting import counter
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import tyro
 from rich.console import Console
 
 from data_pipeline.formats.rows import write_rows
-from tpu_orch.cli.counting import counter
 from tpu_orch.cli.inputs import World, open_world
+from tpu_orch.reports.counting import counter
 from tpu_orch.reports.recoverability import check, lines, row, table
 
 
