@@ -1,10 +1,10 @@
 """`tpu-orch experiment depth --seeds 5`: do execution rewards keep accuracy at depth where others fall behind?
 
-Seven rewards from the same weak start (it was shown up to two calls), on the same tasks of three to six calls in the same
-order, the reference of each drawn at random among valid routes of unequal length. Beside them: the start itself; replay of
-its demonstrations alone (groups of one have no advantage); further supervised training for as long as `tier` took, on the
-same demonstrations and on the references of the very tasks that the others learn from; supervised training on the best of the
-arm's own rollouts.
+Seven rewards from the same weak start (it was shown up to three calls, briefly), on the same tasks of three to six calls in
+the same order, the reference of each drawn at random among valid routes of unequal length. Beside them: the start itself;
+replay of its demonstrations alone (groups of one have no advantage); further supervised training for as long as `tier` took,
+on the same demonstrations and on the references of the very tasks that the others learn from; supervised training on the best
+of the arm's own rollouts.
 
 Time: an estimate of 40 minutes a seed on two cores (see `--dry-run`); nothing is known of GPUs.
 
