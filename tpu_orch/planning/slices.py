@@ -31,14 +31,16 @@ class Chip(NamedTuple):
     """that one chip counts as"""
     cores: int = 1
     """per chip, by which Google's slice names count; 1 where the name counts chips"""
+    kind: str = ""
+    """the device's name as libtpu gives it to JAX; empty: it holds this name in capitals"""
 
 
 TPUS = {
-    "v4": Chip("v4", 30.75 * GIB, 275e12, 1228e9, 45e9, 3, cores=2),
-    "v5e": Chip("v5e", 15.75 * GIB, 197e12, 819e9, 45e9, 2),
-    "v5p": Chip("v5p", 95.73 * GIB, 459e12, 2765e9, 90e9, 3, cores=2),
-    "v6e": Chip("v6e", 31.24 * GIB, 918e12, 1638e9, 90e9, 2),
-    "tpu7x": Chip("tpu7x", 94.74 * GIB, 1153.5e12, 3690e9, 90e9, 3, devices=2, cores=2),
+    "v4": Chip("v4", 30.75 * GIB, 275e12, 1228e9, 45e9, 3, cores=2, kind="TPU v4"),
+    "v5e": Chip("v5e", 15.75 * GIB, 197e12, 819e9, 45e9, 2, kind="TPU v5 lite"),
+    "v5p": Chip("v5p", 95.73 * GIB, 459e12, 2765e9, 90e9, 3, cores=2, kind="TPU v5"),
+    "v6e": Chip("v6e", 31.24 * GIB, 918e12, 1638e9, 90e9, 2, kind="TPU v6 lite"),
+    "tpu7x": Chip("tpu7x", 94.74 * GIB, 1153.5e12, 3690e9, 90e9, 3, devices=2, cores=2, kind="TPU7x"),
 }
 GPUS = {
     "a100": Chip("a100", 79.2 * GIB, 312e12, 2039e9, 300e9, 0),
@@ -50,6 +52,15 @@ GPUS_A_HOST = 8
 NETWORK = 50e9
 """bytes a second one way of each GPU to other hosts"""
 ALIASES = {"v5litepod": "v5e"}
+
+
+def chip_of(device_kind: str) -> Chip | None:
+    """The chip of a device that JAX found, by `jax.Device.device_kind`; None where it is none of these."""
+
+    def is_one(chip: Chip) -> bool:
+        return chip.kind == device_kind if chip.kind else chip.name.upper() in device_kind
+
+    return next(filter(is_one, (*TPUS.values(), *GPUS.values())), None)
 
 
 class Slice(NamedTuple):

@@ -17,20 +17,12 @@ from models.cache import init_cache
 from models.config import ModelConfig
 from models.sharding import make_mesh, make_reshard, param_shardings
 from models.table import parameter_count
+from tpu_orch.planning.slices import chip_of
 from tpu_orch.reports.turns import seconds_of
 from tpu_orch.training.learner import decoder_learner, target_statistics
 
 LEARNING_RATE = 1e-5
 PRODUCT, PRODUCT_ROUNDS = 2048, 6
-PEAK_FLOPS = {
-    "H100": 989e12,
-    "H200": 989e12,
-    "A100": 312e12,
-    "TPU v4": 275e12,
-    "TPU v5 lite": 197e12,
-    "TPU v5p": 459e12,
-}
-"""products a second of one device in bfloat16, as its maker states them; by a part of the device's name"""
 
 
 class Sizes(NamedTuple):
@@ -92,9 +84,9 @@ class Peak(NamedTuple):
 
 def peak_of(device: jax.Device, dtype: str) -> Peak:
     """The maker's figure for bfloat16 where it is known, else the speed of one large product of matrices on this machine."""
-    known = next((peak for name, peak in PEAK_FLOPS.items() if name in device.device_kind), None)
-    if known is not None and dtype == "bfloat16":
-        return Peak(known, True)
+    chip = chip_of(device.device_kind)
+    if chip is not None and dtype == "bfloat16":
+        return Peak(chip.flops, True)
     square = jnp.full((PRODUCT, PRODUCT), 0.5, dtype)
     product = jax.jit(jnp.matmul)
     seconds = [seconds_of(lambda: jax.block_until_ready(product(square, square))) for _ in range(PRODUCT_ROUNDS)]

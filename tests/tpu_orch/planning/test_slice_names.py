@@ -3,7 +3,7 @@
 import pytest
 
 from data_pipeline.errors import InputError
-from tpu_orch.planning.slices import parse_slice
+from tpu_orch.planning.slices import chip_of, parse_slice
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,25 @@ def test_a_ring_uses_as_many_axes_of_the_torus_as_it_needs() -> None:
     assert v5p.collective_bandwidth(64) == 6 * 90e9
     assert v5e.collective_bandwidth(16) == 4 * 45e9
     assert h100.collective_bandwidth(8) > h100.collective_bandwidth(16)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("TPU v4", "v4"),
+        ("TPU v5 lite", "v5e"),
+        ("TPU v5", "v5p"),
+        ("TPU v6 lite", "v6e"),
+        ("TPU7x", "tpu7x"),
+        ("NVIDIA A100-SXM4-80GB", "a100"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA H200", "h200"),
+    ],
+)
+def test_a_device_is_known_by_its_kind(kind: str, name: str) -> None:
+    chip = chip_of(kind)
+    assert chip is not None and chip.name == name
+
+
+def test_other_devices_are_not_known() -> None:
+    assert chip_of("cpu") is None and chip_of("TPU v4 lite") is None
