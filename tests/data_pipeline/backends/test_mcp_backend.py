@@ -1,7 +1,6 @@
 """The MCP backend against a real server process of the official package, on stdio and over HTTP."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from other_processes import free_port
 
 from data_pipeline.backends.mcp import McpBackend
 from data_pipeline.errors import InputError, WorkFailed
@@ -32,12 +32,8 @@ def shop(request) -> Iterator[McpBackend]:
         with McpBackend(f"{sys.executable} {SERVER} stdio", environment, timeout_s=3) as backend:
             yield backend
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, str(SERVER), "http", str(port)], env=environment, stderr=subprocess.DEVNULL
-    )
+    port = free_port()
+    server = subprocess.Popen([sys.executable, str(SERVER), "http", port], env=environment, stderr=subprocess.DEVNULL)
     try:
         backend = connected(f"http://127.0.0.1:{port}/mcp")
         with backend:

@@ -1,32 +1,17 @@
 """Two processes that share the episodes make the rollouts of one, to the bit, and each answers its own slots' calls."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from other_processes import free_port, start_on_devices
 
 from data_pipeline.words import Task
 from tpu_orch.engine import Episode
 from tpu_orch.engine.hosts import shares
 
 PROGRAM = Path(__file__).with_name("hosts_run.py")
-
-
-def start(folder: Path, devices: int, *words: str) -> subprocess.Popen:
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"  # compiles sooner
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, str(PROGRAM), str(folder), *words]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+QUICK = "--xla_backend_optimization_level=0"  # compiles sooner
 
 
 def test_two_processes_make_the_rollouts_of_one(tmp_path: Path) -> None:
@@ -34,7 +19,8 @@ def test_two_processes_make_the_rollouts_of_one(tmp_path: Path) -> None:
     one.mkdir()
     two.mkdir()
     port = free_port()
-    running = [start(two, 4, str(n), "2", port) for n in range(2)] + [start(one, 8)]
+    running = [start_on_devices(PROGRAM, 4, str(two), str(n), "2", port, flags=QUICK) for n in range(2)]
+    running.append(start_on_devices(PROGRAM, 8, str(one), flags=QUICK))
     for process in running:
         _, said = process.communicate(timeout=600)
         assert process.returncode == 0, said

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from other_processes import free_port
 from pod_run import run
 
 from tpu_orch.checkpoints import newest_step
@@ -24,9 +24,7 @@ STEPS = 5
 
 def hosts(folder: Path, pause: float = 0.0, steps: tuple[int, int] = (STEPS, STEPS)) -> list[subprocess.Popen[str]]:
     """Both processes, started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     common = {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu", "JAX_NUM_PROCESSES": "2", "TPU_ORCH_HEARTBEAT": "30"}
     return [
         subprocess.Popen(

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from other_processes import free_port
 
 from tpu_orch.checkpoints import newest_step
 
@@ -41,9 +41,7 @@ def start(out: Path, steps: int, process: int | None = None, port: str = "") -> 
 
 
 def start_two(out: Path, steps: int) -> list[subprocess.Popen]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = free_port()
     return [start(out, steps, process, port) for process in range(2)]
 
 
