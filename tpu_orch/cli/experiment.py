@@ -10,11 +10,12 @@ import tyro
 
 from data_pipeline.errors import InputError
 from tpu_orch.experiments.catalogue import find_experiment
-from tpu_orch.experiments.frame import RESULTS, Experiment, Scale, chosen
+from tpu_orch.experiments.frame import Experiment, Scale, chosen
 from tpu_orch.experiments.plan import seconds
-from tpu_orch.experiments.results import read_results
+from tpu_orch.experiments.results import RESULTS, read_results
 from tpu_orch.experiments.settings import scaled
 from tpu_orch.experiments.tables import left_over
+from tpu_orch.experiments.tuning import FACTORS, SHARE, tunable
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Args:
     steps: int | None = None
     """Updates of each arm, instead of the experiment's own number."""
 
+    tune: bool = False
+    """First choose a learning rate for each arm that learns by reinforcement: a third of its updates at each of three rates,
+    on a seed of its own."""
+
     tasks: int = 600
     """Test tasks of each number of calls."""
 
@@ -61,14 +66,14 @@ def run(args: Args) -> int:
     experiment = chosen(scaled(find_experiment(args.name), args.scale), args.arms, args.steps)
     out, seeds = args.out / args.name, range(args.seeds)
     if args.dry_run:
-        print(plan_text(experiment, seeds, out))
+        print(plan_text(experiment, seeds, out, args.tune))
         return 0
     from tpu_orch.experiments.page import write_outcome
     from tpu_orch.experiments.running import run_experiment
     from tpu_orch.trainer.platform import prepare_platform
 
     prepare_platform()
-    rows = run_experiment(experiment, out, seeds, args.tasks)
+    rows = run_experiment(experiment, out, seeds, args.tasks, args.tune)
     if rows is None:
         print(f"stopped; the same command goes on from {out}", file=sys.stderr)
         return 0
@@ -77,13 +82,15 @@ def run(args: Args) -> int:
     return 0
 
 
-def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path) -> str:
+def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, tune: bool) -> str:
     """What would be run, and how long it may take."""
     width = max(len(arm.name) for arm in experiment.arms)
     left = left_over(experiment, read_results(out / RESULTS), seeds)
     kind = "measured" if experiment.measured else "estimated, not measured"
     whole, each = (seconds(experiment, number) / 60 for number in (len(seeds), 1))
     whole *= left / (len(seeds) * len(experiment.arms))
+    runs = len(tunable(experiment)) * len(FACTORS) if tune else 0
+    whole += runs * experiment.arm_seconds / SHARE / 60
     return "\n".join(
         [
             experiment.says.strip(),
@@ -91,6 +98,7 @@ def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path) -> str:
             f"arms ({experiment.common.trainer.steps} updates each, where they learn by reinforcement):",
             *(f"  {arm.name:<{width}}  {arm.says}" for arm in experiment.arms),
             f"seeds: {', '.join(map(str, seeds))}",
+            *([f"runs to choose learning rates: {runs}"] if tune else []),
             f"arms still to be run: {left} of {len(seeds) * len(experiment.arms)}",
             f"time: about {whole:.0f} minutes in all, {each:.0f} a whole seed ({kind})",
             f"folder: {out}",

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from data_pipeline.errors import InputError
+from tpu_orch.experiments.results import RESULTS
 from tpu_orch.runs.folder import REPORT
 
 
@@ -22,6 +23,7 @@ class Args:
     For example: tpu-orch report runs/sandbox
                  tpu-orch report runs/a runs/b --out both.html
                  tpu-orch report runs/sandbox --watch
+                 tpu-orch report runs/experiments/depth
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
@@ -43,7 +45,26 @@ def run(args: Args) -> int:
     for folder in args.runs:
         if not folder.is_dir():
             raise InputError(f"{folder}: there is no such run folder")
+    if len(args.runs) == 1 and (args.runs[0] / RESULTS).exists():
+        return experiment(args)
     return watch(args) if args.watch else write(args)
+
+
+def experiment(args: Args) -> int:
+    """The tables and figures of an experiment's folder, made anew from its rows."""
+    from tpu_orch.experiments.catalogue import find_experiment
+    from tpu_orch.experiments.page import write_outcome
+    from tpu_orch.experiments.results import read_results
+
+    folder = args.runs[0]
+    if args.watch or args.out is not None:
+        raise InputError(f"{folder} holds an experiment, whose report lies in it: leave --watch and --out away")
+    rows = read_results(folder / RESULTS)
+    if not rows:
+        raise InputError(f"{folder / RESULTS}: no arm is done yet")
+    print(write_outcome(find_experiment(str(rows[0]["experiment"])), rows, folder))
+    print(folder / REPORT)
+    return 0
 
 
 def write(args: Args) -> int:

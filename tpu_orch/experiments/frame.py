@@ -22,7 +22,6 @@ from tpu_orch.config import RunConfig
 Scale = Literal["cpu", "gpu"]
 Change = Mapping[str, Any]
 """Dotted name of a field of the configuration -> its value: {"trainer.group": 16}."""
-RESULTS = "results.jsonl"
 
 
 class Arm(NamedTuple):
@@ -55,6 +54,19 @@ class Contrast(NamedTuple):
     second: str
 
 
+class Grid(NamedTuple):
+    """A heat map: contrasts laid out over two things that are varied."""
+
+    title: str
+    down: str
+    """What differs from row to row."""
+    across: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Mapping[tuple[str, str], Contrast]
+    """(row, column) -> the difference that stands there."""
+
+
 class Experiment(NamedTuple):
     name: str
     says: str
@@ -75,6 +87,7 @@ class Experiment(NamedTuple):
     """Numbers of calls that the headline is the mean of."""
     threshold: float = 0.5
     """Of accuracy at `deep` numbers of calls: when was it reached?"""
+    grids: Sequence[Grid] = ()
     look: Callable[[Path], JsonObject] | None = None
     """What else is read off an arm's folder: name -> number, or list of numbers over the steps."""
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.figures import figures
 from tpu_orch.experiments.frame import Experiment
+from tpu_orch.experiments.heat import heat_maps
 from tpu_orch.experiments.tables import Titled, tables
 from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
@@ -43,7 +44,7 @@ def as_text(one: Titled) -> str:
 def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Titled]) -> str:
     """The page: what was to be decided, tables, figures."""
     seeds = sorted({row["seed"] for row in rows})
-    cards = "".join(figure(chart) for chart in figures(experiment, rows))
+    cards = "".join(figure(chart) for chart in [*heat_maps(experiment, rows), *figures(experiment, rows)])
     sections = "".join(
         f'<section><h2>{escape(one.title)}</h2><p class="lead">{escape(one.caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(one.title)}">{table(one.numbers)}</div></section>'

@@ -8,6 +8,7 @@ from data_pipeline.jsontext import JsonError, read_json, spaced_json
 from data_pipeline.words import JsonObject
 from tpu_orch.runs.files import write_whole
 
+RESULTS = "results.jsonl"
 TIMES = "seconds"
 """The one field of a row that another run of the same experiment does not repeat."""
 

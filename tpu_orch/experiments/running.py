@@ -11,10 +11,10 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import read_document
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig, to_json
-from tpu_orch.experiments import measure
-from tpu_orch.experiments.frame import RESULTS, Experiment, with_changes
+from tpu_orch.experiments import measure, tuning
+from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
-from tpu_orch.experiments.results import read_results, row_of, write_results
+from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
 from tpu_orch.reports.messages import say
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run
 from tpu_orch.trainer.run import MAY_DIFFER, train
@@ -24,37 +24,62 @@ class Stopped(Exception):
     """SIGTERM ended a run; the same command goes on."""
 
 
-def run_experiment(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int) -> list[JsonObject] | None:
+def run_experiment(
+    experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int, tune: bool = False
+) -> list[JsonObject] | None:
     """Every arm of every seed, and their rows; None if it was asked to stop before.
 
     Args:
       out: the experiment's own folder.
       per_depth: tasks of each number of calls that finished arms are tested on.
+      tune: choose each arm's learning rate first.
     Raises:
       InputError: the folder holds the experiment with other settings, or another process works on it.
       WorkFailed: a run failed.
     """
-    with open_run(out, settings(experiment, per_depth), tell=say):
-        rows = read_results(out / RESULTS)
-        whole = list(trials(experiment, seeds))
-        for number, trial in enumerate(whole, start=1):
-            if row_of(rows, trial.seed, trial.arm.name) is not None:
-                continue
-            say(f"{experiment.name} {number}/{len(whole)}: seed {trial.seed}, arm {trial.arm.name}")
-            try:
-                row = made(experiment, out, trial, rows, per_depth)
-            except Stopped:
-                return None
-            rows = write_results(out / RESULTS, [*rows, row], [arm.name for arm in experiment.arms])
-            say(f"{experiment.name} {number}/{len(whole)}: {told(row)}")
+    with open_run(out, settings(experiment, per_depth, tune), tell=say):
+        try:
+            return all_rows(tuned(experiment, out) if tune else experiment, out, seeds, per_depth)
+        except Stopped:
+            return None
+
+
+def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int) -> list[JsonObject]:
+    """The rows that are there and those that are made now. Raises Stopped."""
+    rows = read_results(out / RESULTS)
+    whole = list(trials(experiment, seeds))
+    for number, trial in enumerate(whole, start=1):
+        if row_of(rows, trial.seed, trial.arm.name) is not None:
+            continue
+        say(f"{experiment.name} {number}/{len(whole)}: seed {trial.seed}, arm {trial.arm.name}")
+        row = made(experiment, out, trial, rows, per_depth)
+        rows = write_results(out / RESULTS, [*rows, row], [arm.name for arm in experiment.arms])
+        say(f"{experiment.name} {number}/{len(whole)}: {told(row)}")
     return rows
 
 
-def settings(experiment: Experiment, per_depth: int) -> JsonObject:
+def tuned(experiment: Experiment, out: Path) -> Experiment:
+    """The experiment with a learning rate chosen for each arm that learns by reinforcement. Raises Stopped."""
+    rates = {}
+    for arm in tuning.tunable(experiment):
+        finished(start_config(experiment, out, tuning.SEED, arm.start))
+        ends = {}
+        for rate, config in tuning.tries(experiment, out, arm).items():
+            say(f"{experiment.name}: learning rate {rate:g} for arm {arm.name}")
+            finished(config)
+            ends[rate] = measure.curve(config.out, 0)[-1]
+        own = arm_config(experiment, out, Trial(tuning.SEED, arm)).trainer.learning_rate
+        rates[arm.name] = tuning.best_rate(experiment, own, ends)
+        say(f"{experiment.name}: arm {arm.name} learns at {rates[arm.name]:g}")
+    return tuning.with_rates(experiment, rates)
+
+
+def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
     """What must stay the same in an experiment's folder. Seeds and arms may be added."""
     return {
         "experiment": experiment.name,
         "per_depth": per_depth,
+        "tune": tune,
         "common": to_json(experiment.common),
         "tests": {test.name: dict(test.change) for test in experiment.tests},
     }

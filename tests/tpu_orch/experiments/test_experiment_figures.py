@@ -12,8 +12,10 @@ from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.words import Rollout, StopReason, ToolCall
 from tpu_orch.experiments import measure
+from tpu_orch.experiments.frame import Contrast, Grid
+from tpu_orch.experiments.heat import heat_maps
 from tpu_orch.experiments.holes import signs
-from tpu_orch.experiments.intervals import crossing, mean_over_seeds, verdict
+from tpu_orch.experiments.intervals import crossing, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.tables import at_tokens, budget, contrasts, paired, take_off
 
 WORLD = make_world(0, relations=relations_with(8))
@@ -81,6 +83,20 @@ def test_take_off_tells_how_many_seeds_and_when() -> None:
     lines = {line[0]: line[1:] for line in take_off(tiny(), ROWS).numbers.rows}
     assert lines["tier"] == ["2 of 2", f"{(6.25 + 5 * 5 / 3) / 2:.3g}", f"{(625 + 2500 / 3) / 2:.3g}"]
     assert lines["outcome"] == ["1 of 2", "10", "2e+03"]
+
+
+def test_a_heat_map_has_the_differences_in_its_cells() -> None:
+    grid = Grid(
+        "t",
+        "down",
+        "across",
+        ["a"],
+        ["b", "c"],
+        {("a", "b"): Contrast("tier", "outcome"), ("a", "c"): Contrast("x", "y")},
+    )
+    (chart,) = heat_maps(tiny()._replace(grids=[grid]), ROWS)
+    assert chart.numbers.rows[0][:2] == ["a", spread(mean_over_seeds([0.4, 0.1]))] and "+0.25" in chart.wide
+    assert heat_maps(tiny()._replace(grids=[grid]), []) == []
 
 
 def test_figures_of_rollouts_are_those_counted_by_hand() -> None:

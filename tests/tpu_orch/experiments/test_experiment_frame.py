@@ -21,9 +21,9 @@ from tpu_orch.cli.main import main
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments import running
 from tpu_orch.experiments.catalogue import EXPERIMENTS
-from tpu_orch.experiments.frame import RESULTS, Arm, chosen, with_changes
+from tpu_orch.experiments.frame import Arm, chosen, with_changes
 from tpu_orch.experiments.page import write_outcome
-from tpu_orch.experiments.results import TIMES, read_results
+from tpu_orch.experiments.results import RESULTS, TIMES, read_results
 
 WORLD = make_world(0, relations=relations_with(8))
 ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
@@ -48,6 +48,7 @@ class StandIn:
         write_tools(folder / "tools.json", WORLD.tools)
         write_tasks(folder / "tasks.jsonl", TASKS)
         solved = 3 if config.reward == "tier" else 2
+        solved += config.trainer.learning_rate == 3e-3 and config.reward == "outcome"
         stages = ["before", "after"] if config.trainer.steps else ["before", *["after_sft"] * bool(config.warmup.steps)]
         for stage in stages:
             rows = [rollout_to_row(replayed(task, n % 4 < solved)) for n, task in enumerate(TASKS)]
@@ -117,6 +118,18 @@ def test_an_interruption_changes_no_row(monkeypatch, tmp_path, moment: int) -> N
     running.run_experiment(tiny(), tmp_path / "cut", range(2), 4)
     assert len(second.configs) == 10 - (moment - 1)
     assert timeless(tmp_path / "cut") == timeless(tmp_path / "whole")
+
+
+def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(monkeypatch, tmp_path) -> None:
+    stand_in = StandIn()
+    monkeypatch.setattr(running, "train", stand_in)
+    rows = running.run_experiment(experiment(), tmp_path, range(1), 4, tune=True)
+    assert {row["arm"]: row["learning_rate"] for row in rows} == {"tier": 1e-3, "outcome": 3e-3, "sft": 1e-3}
+    tried = [config for config in stand_in.configs if "tuning" in str(config.out)]
+    assert [one.trainer.learning_rate for one in tried] == [3e-4, 1e-3, 3e-3] * 2
+    assert {one.seed for one in tried} == {1000} and {one.trainer.steps for one in tried} == {1}
+    assert {one.world.evaluated for one in tried} == {"dev"}
+    assert rows[1]["tests"]["test"]["4"]["answer"] == 0.75
 
 
 def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, tmp_path) -> None:

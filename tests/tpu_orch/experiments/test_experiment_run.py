@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tpu_orch.experiments.frame import RESULTS
-from tpu_orch.experiments.results import TIMES, read_results
+from tpu_orch.experiments.results import RESULTS, TIMES, read_results
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = Path(__file__).with_name("tiny_experiment.py")

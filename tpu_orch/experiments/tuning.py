@@ -1,0 +1,65 @@
+"""A learning rate for each arm, chosen with the same small budget for all: a third of the updates at each of a few rates.
+
+On a seed of its own and the dev split, so that nothing that is compared later was looked at. Supervised arms keep their rate.
+"""
+
+from pathlib import Path
+
+from data_pipeline.words import JsonObject
+from tpu_orch.config import RunConfig
+from tpu_orch.experiments.frame import Arm, Experiment, with_changes
+from tpu_orch.experiments.measure import deep_answer
+from tpu_orch.experiments.plan import Trial, arm_config
+
+SEED = 1000
+FACTORS = (0.3, 1.0, 3.0)
+"""Times the experiment's own learning rate."""
+SHARE = 3
+
+
+def tunable(experiment: Experiment) -> list[Arm]:
+    """The arms that learn by reinforcement."""
+    return [arm for arm in experiment.arms if arm.trains and not arm.as_long_as]
+
+
+def tries(experiment: Experiment, out: Path, arm: Arm) -> dict[float, RunConfig]:
+    """Learning rate -> the run that tries it."""
+    steps = max(1, experiment.common.trainer.steps // SHARE)
+    made = {}
+    for factor in FACTORS:
+        whole = arm_config(experiment, out, Trial(SEED, arm))
+        rate = float(f"{factor * whole.trainer.learning_rate:.3g}")
+        made[rate] = with_changes(
+            whole,
+            {
+                "out": out / "tuning" / f"arm-{arm.name}" / f"rate-{rate:g}",
+                "trainer.learning_rate": rate,
+                "trainer.steps": steps,
+                "eval.every": 0,
+            },
+        )
+    return made
+
+
+def best_rate(experiment: Experiment, own: float, ends: dict[float, JsonObject]) -> float:
+    """The rate with the highest accuracy over the deep numbers of calls, then over all; of equals the one nearest to its own.
+
+    Args:
+      ends: learning rate -> the last point of its curve.
+    """
+
+    def worth(rate: float) -> tuple[float, float, float]:
+        answers: JsonObject = ends[rate]["answer"]
+        distance = max(rate / own, own / rate)
+        return deep_answer(ends[rate], experiment.deep), sum(answers.values()) / len(answers), -distance
+
+    return max(ends, key=worth)
+
+
+def with_rates(experiment: Experiment, rates: dict[str, float]) -> Experiment:
+    """The experiment with a learning rate for each arm that has one here."""
+    arms = [
+        arm._replace(change={**arm.change, "trainer.learning_rate": rates[arm.name]}) if arm.name in rates else arm
+        for arm in experiment.arms
+    ]
+    return experiment._replace(arms=arms)
