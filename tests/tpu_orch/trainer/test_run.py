@@ -73,11 +73,15 @@ TINY = [
 ]
 
 
+def of_a_user(run: Path) -> dict[str, str]:
+    """One device, and programs that an earlier test's run has compiled are not compiled again."""
+    return {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(run.parent.parent / "xla-of-runs")}
+
+
 def start(out: Path, *more: str) -> subprocess.Popen:
-    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(out.parent / "xla")}
     command = [sys.executable, "-m", "tpu_orch.cli.main", "train", "sandbox", "--out", str(out), *TINY, *more]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=of_a_user(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -276,9 +280,8 @@ def test_its_policy_acts_and_is_evaluated_by_command(
 
 def replayed(run: Path, *words: str) -> subprocess.CompletedProcess:
     """`tpu-orch replay` on the devices that the run had."""
-    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(run.parent / "xla")}
     command = [sys.executable, "-m", "tpu_orch.cli.main", "replay", str(run), *words]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=of_a_user(run), capture_output=True, text=True, check=False)
 
 
 def test_a_rollout_is_made_again_to_the_bit(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
