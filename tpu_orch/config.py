@@ -85,6 +85,10 @@ class WorldOptions:
     """Preset routes: train on tasks whose reference calls some tool more than once."""
     openness: float = 1.0
     """Preset routes: share of the calls that are answered beside the references, as if a store held no others."""
+    distractors: int | None = None
+    """Preset routes: tools offered beside the needed ones; left out: every tool of the world is offered."""
+    evolved: Literal["", "rename", "require", "deprecate", "reorder"] = ""
+    """Preset routes: the interface is changed so, for training and evaluation alike (`tpu-orch tools mutate`)."""
     evaluated: Literal["dev", "test"] = "test"
     """Preset routes: the split that evaluations ask."""
 

@@ -19,6 +19,7 @@ from data_pipeline.sandbox.ids import share_no_piece
 from data_pipeline.sandbox.relations import Relation
 from data_pipeline.sandbox.tasks import ATTEMPTS, Solved, solve, task_of
 from data_pipeline.sandbox.world import SPLITS, World
+from data_pipeline.synthesis.distractors import Distractors
 from data_pipeline.words import Task
 
 _TRADED = {relation.name for relation in TRADE}
@@ -96,12 +97,14 @@ def route_tasks(
     seed: int = 0,
     longer: int = 2,
     repeats: bool = False,
+    distractors: int | None = None,
 ) -> list[Task]:
     """`per_depth` tasks of each depth, in the order of `depths`; a depth is the number of calls of the shortest route.
 
     Args:
       longer: calls by which the reference may exceed the shortest route.
       repeats: only tasks whose reference calls some tool more than once; there are none below two calls.
+      distractors: tools offered beside those of the routes, the most alike; None: every tool of the world is offered.
     Raises:
       InputError: an unknown split, or a negative depth, number of tasks or excess.
     """
@@ -111,7 +114,13 @@ def route_tasks(
         raise InputError(f"depths {list(depths)}, per_depth {per_depth}, longer {longer}: give whole numbers from 0 on")
     if repeats and any(depth < 2 for depth in depths):
         raise InputError(f"depths {list(depths)}: tasks of fewer than two calls repeat no tool")
-    return [task for depth in depths for task in _of_depth(world, split, depth, per_depth, seed, longer, repeats)]
+    tasks = [task for depth in depths for task in _of_depth(world, split, depth, per_depth, seed, longer, repeats)]
+    if distractors is None:
+        return [task._replace(tools=tuple(world.tools)) for task in tasks]
+    near = Distractors(world.tools)
+    return [
+        task._replace(tools=near.offer(task.tools, distractors, random.Random(f"{task.id}/offered"))) for task in tasks
+    ]
 
 
 def _of_depth(world: World, split: str, depth: int, count: int, seed: int, longer: int, repeats: bool) -> list[Task]:
@@ -135,7 +144,8 @@ def _of_depth(world: World, split: str, depth: int, count: int, seed: int, longe
         solved = Solved(solve(world, goal, entities).values, solve(world, plan, entities).steps)
         name = f"routes/{split}/{seed}/{depth}/{len(tasks)}"
         task = task_of(name, split, goal, solved, depth, rng)
-        tasks.setdefault(task.query, task._replace(tools=tuple(world.tools), suite="routes"))
+        needed = dict.fromkeys(call.relation.name for one in plans for call in calls_of(one))
+        tasks.setdefault(task.query, task._replace(tools=tuple(needed), suite="routes"))
     return list(tasks.values())
 
 

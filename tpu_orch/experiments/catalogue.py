@@ -6,6 +6,7 @@ from data_pipeline.errors import InputError
 from tpu_orch.experiments.ablation import ablation
 from tpu_orch.experiments.credit import credit
 from tpu_orch.experiments.depth import depth
+from tpu_orch.experiments.drift import drift
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.holes import holes
 from tpu_orch.experiments.map import map_of_rewards
@@ -16,6 +17,7 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "ablation": ablation,
     "credit": credit,
     "holes": holes,
+    "drift": drift,
 }
 
 

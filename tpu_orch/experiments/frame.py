@@ -44,7 +44,12 @@ class Test(NamedTuple):
 
     name: str = "test"
     change: Change = {}  # noqa: RUF012 (never changed in place)
-    """With steps of reinforcement learning, the arm adapts first."""
+    """With steps of reinforcement learning, the arm adapts, and is tested before and after it."""
+
+    @property
+    def columns(self) -> list[str]:
+        """What its results are called."""
+        return [self.name, f"{self.name}, adapted"] if self.change.get("trainer.steps") else [self.name]
 
 
 class Contrast(NamedTuple):

@@ -99,8 +99,8 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
     for test in experiment.tests:
         config = test_config(experiment, out, trial, test, per_depth)
         finished(config)
-        stage = "after" if config.trainer.steps else "before"
-        tests[test.name] = measure.by_depth(*measure.evaluated(config.out, stage))
+        for name, stage in zip(test.columns, ("before", "after"), strict=False):
+            tests[name] = measure.by_depth(*measure.evaluated(config.out, stage))
         tried = measure.read_summary(config.out)["eval"].get("try_out")
         shutil.rmtree(config.out / CHECKPOINTS, ignore_errors=True)
     return {

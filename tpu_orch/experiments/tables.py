@@ -43,9 +43,9 @@ def values(rows: Sequence[JsonObject], arm: str, figure: Callable[[JsonObject], 
     return {seed: value for seed, value in found.items() if value is not None and not math.isnan(value)}
 
 
-def headline(experiment: Experiment, row: JsonObject, test: int = 0) -> float:
-    """Accuracy over the deep numbers of calls."""
-    figures: JsonObject = row["tests"].get(experiment.tests[test].name, {})
+def headline(experiment: Experiment, row: JsonObject, test: str = "") -> float:
+    """Accuracy over the deep numbers of calls, in the first test unless another is named."""
+    figures: JsonObject = row["tests"].get(test or experiment.tests[0].name, {})
     return over(figures, experiment.deep)
 
 
@@ -100,7 +100,7 @@ def paired(rows: Sequence[JsonObject], first: str, second: str, figure: Callable
 
 def budget(experiment: Experiment, rows: Sequence[JsonObject], seed: int) -> int:
     """The fewest tokens that an arm of full groups sampled in a seed; 0 if none did."""
-    full = [arm.name for arm in experiment.arms if "trainer.group" not in arm.change]
+    full = [arm.name for arm in experiment.arms if arm.change.get("trainer.group", 2) > 1]
     drawn = [row["sampled"] for row in rows if row["seed"] == seed and row["arm"] in full and row["sampled"]]
     return min(drawn, default=0)
 
@@ -174,16 +174,17 @@ def fitness(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
 
 def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
     """The headline of each test."""
+    columns = [column for test in experiment.tests for column in test.columns]
     lines = []
     for arm in experiment.arms:
         found = [
-            mean_over_seeds([*values(rows, arm.name, lambda row, n=n: headline(experiment, row, n)).values()])
-            for n in range(len(experiment.tests))
+            mean_over_seeds([*values(rows, arm.name, lambda row, c=c: headline(experiment, row, c)).values()])
+            for c in columns
         ]
         if found[0].seeds:
             lines.append([arm.name, *map(spread, found)])
     caption = f"Accuracy over {_spoken(experiment.deep)} calls in each test, with 95 % t-intervals over seeds."
-    return Titled("Tests", caption, Numbers(["arm", *(test.name for test in experiment.tests)], lines))
+    return Titled("Tests", caption, Numbers(["arm", *columns], lines))
 
 
 def seen(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:

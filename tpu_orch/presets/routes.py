@@ -1,14 +1,16 @@
 """The built-in world with shortcuts beside longer routes, its tools executed live: what experiments run on."""
 
 import hashlib
+import itertools
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jax.sharding import Mesh
 
-from data_pipeline.backends import PythonBackend
+from data_pipeline.backends import PythonBackend, StoreBackend
 from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.backends.partly import PartlyRecorded
 from data_pipeline.backends.protocol import Backend
@@ -17,10 +19,11 @@ from data_pipeline.chat.shortening import Shortener
 from data_pipeline.demonstrations import balanced, demonstrations
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
-from data_pipeline.sandbox import make_world, train_sandbox_tokenizer
+from data_pipeline.sandbox import World, make_world, train_sandbox_tokenizer
+from data_pipeline.sandbox.evolved import evolved_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.tokenizers import load_tokenizer
-from data_pipeline.words import Task, ToolCall
+from data_pipeline.words import Task, Tool, ToolCall
 from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions, WorldOptions
 from tpu_orch.engine import EngineOptions
 from tpu_orch.trainer.material import Material, task_digest
@@ -29,7 +32,7 @@ WORLD_SEED = 0  # the world is the same for every run; a run's seed decides task
 MOST_TOKENS = 160  # of a demonstration
 EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
 SHOWN, TRAINED, HELD_OUT = range(3)
-TOKENIZER = "tokenizer.model"
+TOKENIZER, STORE = "tokenizer.model", "store.sqlite"
 
 
 def routes() -> RunConfig:
@@ -66,7 +69,9 @@ def prepare(config: RunConfig, folder: Path) -> Material:
 
     def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int, repeats: bool = False) -> list[Task]:
         seed = 3 * config.seed + purpose
-        return route_tasks(world, split, depths, per_depth, seed=seed, longer=asked.longer, repeats=repeats)
+        return route_tasks(
+            world, split, depths, per_depth, seed, longer=asked.longer, repeats=repeats, distractors=asked.distractors
+        )
 
     trained = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth, asked.repeats)
     held_out = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
@@ -74,6 +79,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     if config.warmup.steps or (config.trainer.steps and config.trainer.replay):
         shown = draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)
         shown += trained if asked.shown_trained else []
+    tools, environment, (shown, trained, held_out) = _answered(config, world, folder, shown, trained, held_out)
     pieces = folder / TOKENIZER
     if not pieces.exists():
         if config.weights is None:
@@ -82,22 +88,38 @@ def prepare(config: RunConfig, folder: Path) -> Material:
             shutil.copyfile(_of_run(config.weights), pieces)
     tokenizer = load_tokenizer(pieces)
     chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
-    live = PythonBackend(world.functions)
+    longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
     return Material(
-        tools=world.tools,
-        environment=Environment(world.tools, recorded(live, asked.openness, [*trained, *held_out])),
+        tools=tools,
+        environment=environment,
         chat=chat,
-        demonstrations=_shown(shown, Environment(world.tools, live), chat, asked.shown_timeouts),
+        demonstrations=_shown(shown, environment, chat, asked.shown_timeouts, longest),
         train_tasks=trained,
         eval_tasks=held_out,
         identity={
-            "world": world_digest(asked.shortcuts),
+            "world": world_digest(asked.shortcuts) + asked.evolved,
             "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
             **({} if config.weights is None else {"weights": _weights_identity(config.weights)}),
         },
         load=None if config.weights is None else partial(_load, config.weights),
     )
+
+
+def _answered(
+    config: RunConfig, world: World, folder: Path, *drawn: list[Task]
+) -> tuple[Mapping[str, Tool], Environment, list[list[Task]]]:
+    """Tools, who answers for them, and the tasks, as they are after the interface has evolved where it has."""
+    asked = config.world
+    if not asked.evolved:
+        # Demonstrations are among the references, so a closed world answers them as well.
+        backend = recorded(PythonBackend(world.functions), asked.openness, [task for tasks in drawn for task in tasks])
+        return world.tools, Environment(world.tools, backend), list(drawn)
+    together = [task for tasks in drawn for task in tasks]
+    tools, changed, store = evolved_world(world, together, asked.evolved, folder / STORE)
+    ends = list(itertools.accumulate((len(tasks) for tasks in drawn), initial=0))
+    parts = [changed[begin:end] for begin, end in itertools.pairwise(ends)]
+    return tools, Environment(tools, StoreBackend(store)), parts
 
 
 def recorded(live: Backend, openness: float, tasks: list[Task]) -> Backend:
@@ -115,11 +137,11 @@ def world_digest(shortcuts: int) -> str:
     return hashlib.blake2b(f"{WORLD_SEED}/{names}".encode(), digest_size=16).hexdigest()
 
 
-def _shown(tasks: list[Task], live: Environment, chat: Chat, timeouts: float) -> list[Tokens]:
+def _shown(tasks: list[Task], answered: Environment, chat: Chat, timeouts: float, longest: int) -> list[Tokens]:
     if not tasks:
         return []
-    faulty = Environment(live.tools, FaultyBackend(live.backend, Faults(timeout=timeouts)))
-    examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= MOST_TOKENS]
+    faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=timeouts)))
+    examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= longest]
     return [one.tokens for one in balanced(examples, len(examples), seed=0)]
 
 

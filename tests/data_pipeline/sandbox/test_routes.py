@@ -2,11 +2,12 @@
 
 import pytest
 
-from data_pipeline.backends import PythonBackend
+from data_pipeline.backends import PythonBackend, StoreBackend
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
 from data_pipeline.paths import get_path, parse_path
 from data_pipeline.sandbox import make_world
+from data_pipeline.sandbox.evolved import evolved_world
 from data_pipeline.sandbox.goals import Named, Value, calls_of
 from data_pipeline.sandbox.routes import relations_with, route_tasks, routes_to, spelled_out
 from data_pipeline.sandbox.tasks import solve
@@ -80,3 +81,24 @@ def test_splits_share_no_entity() -> None:
 def test_nonsense_is_named(asked) -> None:
     with pytest.raises(InputError):
         asked()
+
+
+def test_offers_hold_what_every_route_needs_and_so_many_others() -> None:
+    for task in route_tasks(WORLD, "dev", (2,), 20, distractors=3):
+        assert {step.name for step in task.reference} <= set(task.tools)
+        assert len(set(task.tools)) == len(task.tools) < len(WORLD.tools)
+    plain = make_world(0, relations=relations_with(0))
+    for task in route_tasks(plain, "dev", (3,), 20, distractors=0):
+        assert set(task.tools) == {step.name for step in task.reference}
+
+
+@pytest.mark.parametrize("kind", ["rename", "require", "deprecate", "reorder"])
+def test_references_are_answered_after_the_interface_evolved(kind, tmp_path) -> None:
+    small = make_world(0, entities=40, relations=relations_with(8))
+    tasks = route_tasks(small, "train", (0, 2, 3), 8, distractors=3)
+    tools, changed, store = evolved_world(small, tasks, kind, tmp_path / "store.sqlite")
+    environment = Environment(tools, StoreBackend(store))
+    assert [task.id for task in changed] == [task.id for task in tasks]
+    for task in changed:
+        assert all(step.result is not None and step.result.ok for step in replay(task, environment).steps)
+    assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
