@@ -109,10 +109,11 @@ def policy_batches(
 ) -> list[MicroBatch]:
     """The rollouts' ledgers as micro-batches of the policy-gradient loss.
 
-    Where the loss is the policy gradient alone, a rollout without advantage adds nothing to it and is left out; the
-    weights stay those of the whole step. Metrics of the update are then means over the others.
+    Where nothing but rewards is learnt from, a rollout without advantage adds nothing and is left out; the weights stay
+    those of the whole step. Metrics of the update are then means over the others. (A divergence charged to the
+    reward is rounding where it is none, so there all are kept: what is left out must not hang on rounding.)
     """
-    regularised = run.objective.loss_kl_weight or run.objective.entropy_weight
+    regularised = run.objective.kl_weight or run.objective.entropy_weight
     examples = [
         _example(rollout, advantage, weight)
         for rollout, advantage, weight in zip(rollouts, advantages, weights, strict=True)
