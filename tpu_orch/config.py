@@ -72,6 +72,8 @@ class WorldOptions:
     shown_per_depth: int = 6000
     shown_timeouts: float = 0.0
     """Share of the demonstrated calls that time out and are made again: who has seen it does not stop by counting calls."""
+    shown_mistakes: float = 0.0
+    """Share of the demonstrated calls before which a wrong one stands, on which no loss falls: what to do after a mistake."""
     trained_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that reinforcement learning draws from."""
     trained_per_depth: int = 200

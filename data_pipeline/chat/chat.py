@@ -105,12 +105,16 @@ class Chat:
         """Ids of what an assistant wrote: marks are pieces here, as they are when a policy samples them."""
         return self.tokenizer.encode(text, marks=True)
 
-    def demonstration(self, task: Task, tools: Mapping[str, Tool], turns: Sequence[Turn]) -> Tokens:
+    def demonstration(
+        self, task: Task, tools: Mapping[str, Tool], turns: Sequence[Turn], right: Sequence[bool] | None = None
+    ) -> Tokens:
         """Ids and loss mask of a rollout that made these turns, as an engine's ledger would hold them.
 
         In `multi_turn` a turn ends with its call's mark, or with the mark of a turn's end (added here where the text
         lacks it). Calls spelled in another form are spelled in the family's. What follows the last turn is not part of
         it. Raises InputError naming the task where the text holds a mark that no policy could have sampled there.
+
+        right: which turns are to be learnt; the others carry no loss. None: all are.
         """
         ids = self.prompt(task, tools)
         sampled = [False] * len(ids)
@@ -118,7 +122,7 @@ class Chat:
             text = stopped_text(turn, task, self.family)
             turn_ids = self.turn(text)
             ids += turn_ids
-            sampled += [True] * len(turn_ids)
+            sampled += [right is None or right[place]] * len(turn_ids)
             if place + 1 < len(turns):
                 fed = self.results(turn.steps, closed=text.endswith(self.family.stops[1]))
                 ids += fed

@@ -2,7 +2,7 @@
 
 from data_pipeline.environment.session import Environment
 from data_pipeline.parsing.hermes import render_answer, render_call
-from data_pipeline.words.calls import ResultKind, ToolCall
+from data_pipeline.words.calls import ToolCall
 from data_pipeline.words.rollouts import Rollout, StopReason, Turn
 from data_pipeline.words.tasks import Task
 
@@ -10,32 +10,20 @@ CLOSING = "Done."
 """The last message where the task has no answer to state."""
 
 
-def replay(task: Task, environment: Environment, seed: int = 0, retries: int = 0) -> Rollout:
+def replay(task: Task, environment: Environment, seed: int = 0) -> Rollout:
     """The rollout of the reference: in `multi_turn` one call a turn and a closing turn, in `plan` one turn of all calls.
 
     The closing turn states the task's answer where it has one.
 
     Args:
       seed: of the rollout, for a backend that draws something (injected faults).
-      retries: how often in a row a turn is made again of which a call timed out.
 
     Raises:
       InputError: for an unusable task.
     """
     session = environment.session(task, seed)
-    turns: list[Turn] = []
-    for text in reference_turns(task):
-        turns.append(session.respond(text))
-        for _ in range(retries):
-            if not timed_out(turns[-1]):
-                break
-            turns.append(session.respond(text))
-    return Rollout(task.id, tuple(turns), stop=StopReason.ANSWER)
-
-
-def timed_out(turn: Turn) -> bool:
-    """Whether a call of the turn got no answer in time."""
-    return any(step.result is not None and step.result.kind is ResultKind.TIMEOUT for step in turn.steps)
+    turns = tuple([session.respond(text) for text in reference_turns(task)])
+    return Rollout(task.id, turns, stop=StopReason.ANSWER)
 
 
 def reference_turns(task: Task) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 A goal is a tree of relations over named entities: `distance(depot_city(courier_base(M1)), city_twin(K2))`. Equal
 subtrees are one call, so a goal may need an argument from an earlier result than the last (`shelf(p,
 product_depot(p))` with `p` itself a result), from the query after several calls, and from two branches. A composition
-is a chain of three tools, each an argument of the next; one in four is kept for evaluation.
+is a chain of three tools, each an argument of the next; one in ten is kept for evaluation.
 """
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -16,6 +16,8 @@ from data_pipeline.sandbox.relations import Relation
 
 OWN_SHARE = 0.35
 """How often the second argument belongs to the first, where a tool allows it."""
+BRANCHING = 3
+"""How much more often a tool is outermost for each further argument that it takes."""
 MOST_NAMED = 3
 """Entities that a query may name."""
 HELD_OUT_ONE_IN = 10  # with more of them, training teaches that what is held out is wrong
@@ -111,6 +113,7 @@ class Drawer:
         self.training = training
         self.rng = rng
         self.used = {relation.name: 0 for relation in self.relations}
+        self.outermost = {relation.name: 0 for relation in self.relations}
         self.refused = {relation.name: 0 for relation in self.relations}
 
     def draw(self, calls: int) -> Value:
@@ -122,6 +125,7 @@ class Drawer:
             if self._wanted(goal, calls):
                 for call in calls_of(goal):
                     self.used[call.relation.name] += 1
+                self.outermost[goal.relation.name] += 1
                 return goal
             self.refused[goal.relation.name] += 1  # else a tool with nothing to offer here would be tried for ever
 
@@ -133,14 +137,17 @@ class Drawer:
 
     def _pick(self, relations: Sequence[Relation]) -> Relation:
         """One of the tools used least, with some noise so that the order of tools never repeats."""
-        return min(relations, key=self._usage)
+        return min(relations, key=lambda relation: self._due(self.used, relation))
 
     def _pick_outermost(self) -> Relation:
-        return min(self.relations, key=lambda relation: self._usage(relation) + self.refused[relation.name])
+        """One of the tools that were outermost least: else a tool that feeds many others would never be the last one, and
+        a policy learns that its result is never the answer.
+        """
+        return min(self.relations, key=lambda one: self._due(self.outermost, one, BRANCHING) + self.refused[one.name])
 
-    def _usage(self, relation: Relation) -> float:
-        # A tool of two arguments is due twice as often: each argument has its own places to come from.
-        return self.used[relation.name] / len(relation.takes) + 3 * self.rng.random()
+    def _due(self, counts: Mapping[str, int], relation: Relation, more: int = 1) -> float:
+        # A tool of two arguments is due more often: each argument has its own places to come from.
+        return counts[relation.name] / (1 + more * (len(relation.takes) - 1)) + 3 * self.rng.random()
 
     def _value(self, relation: Relation, calls: int, named: list[Named]) -> Value:
         kinds = list(relation.takes.values())

@@ -1,5 +1,6 @@
 """Demonstrations: ids and mask of the replayed reference, and orders in which tools come evenly."""
 
+import random
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from data_pipeline.chat import Chat
 from data_pipeline.demonstrations import NO_CALL, balanced, demonstrations
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
+from data_pipeline.mistakes import wrong_call
 from data_pipeline.parsing.hermes import parse_message
 from data_pipeline.sandbox import make_world, sandbox_tasks
 from data_pipeline.tokenizers import ByteTokenizer
@@ -63,6 +65,37 @@ def test_a_call_that_timed_out_is_made_again() -> None:
     assert [one.tokens.ids.tobytes() for one in demonstrations(TASKS, faulty, CHAT, seed=2)] != [
         one.tokens.ids.tobytes() for one in shown
     ]
+
+
+def test_no_loss_falls_on_a_mistake() -> None:
+    shown = demonstrations(TASKS, ENVIRONMENT, CHAT, seed=1, mistakes=0.5)
+    wrong, calls = 0, 0
+    for task, plain, made in zip(TASKS, MADE, shown, strict=True):
+        text = CHAT.tokenizer.decode(made.tokens.ids)
+        assert CHAT.tokenizer.decode(made.tokens.ids[made.tokens.sampled]) == CHAT.tokenizer.decode(
+            plain.tokens.ids[plain.tokens.sampled]
+        )
+        wrong += text.count("<tool_call>") - task.calls
+        calls += task.calls
+    assert 0.4 < wrong / calls < 0.6
+    assert [one.tokens.ids.tobytes() for one in demonstrations(TASKS, ENVIRONMENT, CHAT, seed=1, mistakes=0.5)] == [
+        one.tokens.ids.tobytes() for one in shown
+    ]
+
+
+def test_mistakes_by_hand() -> None:
+    def drawn(right: ToolCall, known: list[str]) -> set[str]:
+        made = [wrong_call(right, known, WORLD.tools, random.Random(seed)) for seed in range(200)]
+        return {str(call and (call.name, *call.arguments.values())) for call in made}
+
+    values = {str(("no_tool", value)) for value in ("F3R1", "F3Y8", "A5R1")}
+    assert drawn(ToolCall("no_tool", {"x": "A5Y8"}), ["F3R1", "A5Y8", "longer"]) == values
+    others = {name for name, tool in WORLD.tools.items() if set(tool.parameters["properties"]) == {"courier"}}
+    assert {"courier_base"} < others
+    assert drawn(ToolCall("courier_base", {"courier": "A5Y8"}), []) == {
+        str((name, "A5Y8")) for name in others - {"courier_base"}
+    }
+    assert drawn(ToolCall("no_tool", {"x": 3}), ["F3R1"]) == {"None"}
 
 
 def test_a_tool_that_never_answers_cannot_be_demonstrated() -> None:

@@ -181,17 +181,26 @@ def test_shallow_goals_hold_what_deep_ones_need(depth: int, world: World) -> Non
     branches = sum(len(step.depends_on) == 2 for _, step in steps)
     assert late_query >= 0.15 * len(tasks)
     if depth == 3:
-        assert earlier >= 0.2 * len(tasks)
-        assert branches >= 0.2 * len(tasks)
+        assert earlier >= 0.15 * len(tasks)
+        assert branches >= 0.15 * len(tasks)
 
 
 def test_tools_are_balanced_and_two_argument_tools_well_represented() -> None:
     tasks = sandbox_tasks(WORLD, "train", (1, 2, 3), 300)
     used = Counter(step.name for task in tasks for step in task.reference)
     assert len(used) == len(RELATIONS) >= 16
-    assert min(used.values()) >= 0.4 * sum(used.values()) / len(used)
+    assert min(used.values()) >= 0.3 * sum(used.values()) / len(used)
     two = {relation.name for relation in RELATIONS if len(relation.takes) == 2}
     assert sum(used[name] for name in two) >= 0.25 * sum(used.values())
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 6])
+def test_every_result_may_be_the_answer(depth: int) -> None:
+    """Also of the tools that feed many others: else a policy learns to go on after them."""
+    tasks = sandbox_tasks(WORLD, "train", (depth,), 580)
+    last = Counter(task.reference[-1].name for task in tasks)
+    assert len(last) == len(RELATIONS)
+    assert min(last.values()) >= 0.4 * len(tasks) / len(RELATIONS)
 
 
 def test_chain_depth_and_calls() -> None:
@@ -341,7 +350,7 @@ def test_worlds_differ_by_seed_and_refuse_what_cannot_be() -> None:
         sandbox_tasks(WORLD, "train", (-1,), 1)
 
 
-def test_one_composition_in_four_is_held_out() -> None:
+def test_one_composition_in_ten_is_held_out() -> None:
     giving = {kind: [r for r in RELATIONS if r.gives == kind] for kind in WORLD.kinds}
     chains = {
         Chain(outer.name, middle.name, inner.name)
