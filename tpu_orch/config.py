@@ -87,6 +87,10 @@ class WorldOptions:
     """Preset routes: train on tasks whose reference calls some tool more than once."""
     openness: float = 1.0
     """Preset routes: share of the calls that are answered beside the references, as if a store held no others."""
+    drawn: Literal["constrained", "unconstrained"] = "constrained"
+    """Preset synthesised: how the tasks that demonstrations show are drawn from the store."""
+    attempts: int = 20_000
+    """Preset synthesised: draws for the tasks of each number of calls, at most."""
     distractors: int | None = None
     """Preset routes: tools offered beside the needed ones; left out: every tool of the world is offered."""
     evolved: Literal["", "rename", "require", "deprecate", "reorder"] = ""

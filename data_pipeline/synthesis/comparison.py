@@ -14,7 +14,7 @@ from data_pipeline.synthesis.sampling import Prepared, draw, holds
 from data_pipeline.synthesis.shapes import shape_of
 from data_pipeline.synthesis.tasks import draft_of, fed_arguments
 from data_pipeline.synthesis.work import Bench, Row, SynthOptions, checked
-from data_pipeline.words import Workflow
+from data_pipeline.words import Task, Workflow
 from data_pipeline.workflows import EdgeType
 
 SIDES = ("constrained", "forward", "template", "unconstrained")
@@ -50,18 +50,18 @@ class Contest(NamedTuple):
 
 def measure(contest: Contest, side: str, seconds: float, seed: int) -> Measured:
     """Attempts for so many seconds; what a side prepares is part of its time."""
-    draw_one = _drawer(contest, side)
+    draw_one = drawer(contest, side)
     attempts = accepted = 0
     start = time.perf_counter()
     while (spent := time.perf_counter() - start) < seconds:
         rng = random.Random(f"{seed}/bench/{attempts}")
         workflow, chosen = draw_one(attempts, rng)
         attempts += 1
-        accepted += chosen is not None and _accepted(contest.bench, workflow, chosen, rng)
+        accepted += chosen is not None and accepted_task(contest.bench, workflow, chosen, rng) is not None
     return Measured(side, contest.depth, len(contest.workflows), attempts, accepted, spent)
 
 
-def _drawer(contest: Contest, side: str) -> Callable[[int, random.Random], tuple[Workflow, tuple[int, ...] | None]]:
+def drawer(contest: Contest, side: str) -> Callable[[int, random.Random], tuple[Workflow, tuple[int, ...] | None]]:
     """A side's one attempt: (workflow, records drawn for it or None)."""
     bench, workflows = contest.bench, contest.workflows
     prepared: dict[Workflow, Prepared] = {}
@@ -89,15 +89,36 @@ def _drawer(contest: Contest, side: str) -> Callable[[int, random.Random], tuple
     return {"constrained": constrained, "forward": forward, "template": template, "unconstrained": unconstrained}[side]
 
 
-def _accepted(bench: Bench, workflow: Workflow, chosen: tuple[int, ...], rng: random.Random) -> bool:
+def accepted_task(
+    bench: Bench, workflow: Workflow, chosen: tuple[int, ...], rng: random.Random, row: Row | None = None
+) -> Task | None:
+    """The task of drawn records, None where it fails a check."""
     if not holds(workflow, bench.lookup, chosen):
-        return False
+        return None
     opaque = bench.lookup.opaque
     for step, number in enumerate(chosen):
         if number in opaque and not set(opaque[number]) <= fed_arguments(workflow, step):
-            return False
+            return None
     draft = draft_of(workflow, bench.lookup, chosen)
-    return not isinstance(checked(bench, draft, Row("bench", "train", SynthOptions(), False), rng), str)
+    made = checked(bench, draft, row or Row("bench", "train", SynthOptions(), False), rng)
+    return None if isinstance(made, str) else made
+
+
+def drawn_tasks(contest: Contest, side: str, split: str, *, most: int, attempts: int, seed: int) -> list[Task]:
+    """The different tasks that a side gets accepted: at most so many, in at most so many attempts."""
+    draw_one = drawer(contest, side)
+    found: dict[str, Task] = {}
+    for number in range(attempts):
+        if len(found) == most:
+            break
+        rng = random.Random(f"{seed}/{side}/{contest.depth}/{number}")
+        workflow, chosen = draw_one(number, rng)
+        name = f"{split}/{side}/{seed}/{contest.depth}/{number}"
+        row = Row(name, split, SynthOptions(), False)
+        task = None if chosen is None else accepted_task(contest.bench, workflow, chosen, rng, row)
+        if task is not None:
+            found.setdefault(task.query, task)
+    return list(found.values())
 
 
 def answerable(bench: Bench, workflows: Iterable[Workflow], most: int, seed: int) -> list[Workflow]:
@@ -112,7 +133,7 @@ def answerable(bench: Bench, workflows: Iterable[Workflow], most: int, seed: int
             chosen = draw(prepared, bench.lookup, rng)
             if chosen is None:
                 break
-            if _accepted(bench, workflow, chosen, rng):
+            if accepted_task(bench, workflow, chosen, rng) is not None:
                 found.append(workflow)
                 break
     return found

@@ -32,7 +32,7 @@ class Args:
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """Which experiment: depth, map, ablation, credit, holes, drift."""
+    """Which experiment: depth, map, ablation, credit, holes, drift, synthesis."""
 
     seeds: int = 5
     """How many, from 0 on."""

@@ -10,6 +10,7 @@ from tpu_orch.experiments.drift import drift
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.holes import holes
 from tpu_orch.experiments.map import map_of_rewards
+from tpu_orch.experiments.synthesis import synthesis
 
 EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "depth": depth,
@@ -18,6 +19,7 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "credit": credit,
     "holes": holes,
     "drift": drift,
+    "synthesis": synthesis,
 }
 
 

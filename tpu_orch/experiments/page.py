@@ -43,7 +43,6 @@ def as_text(one: Titled) -> str:
 
 def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Titled]) -> str:
     """The page: what was to be decided, tables, figures."""
-    seeds = sorted({row["seed"] for row in rows})
     cards = "".join(figure(chart) for chart in [*heat_maps(experiment, rows), *figures(experiment, rows)])
     sections = "".join(
         f'<section><h2>{escape(one.title)}</h2><p class="lead">{escape(one.caption)}</p>'
@@ -59,7 +58,20 @@ def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Tit
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
         f"<title>{escape(experiment.name)}: tpu-orch experiment</title><style>{styles}</style></head><body><main>"
         f'<p class="eyebrow">experiment</p><h1>{escape(experiment.name)}</h1>'
-        f"<p>{len(rows)} arms of seeds {escape(', '.join(map(str, seeds)))}.</p>"
+        f"<p>{escape(_made_by(rows))}</p>"
         f"<details><summary>What is asked, and how it is decided</summary><pre>{escape(experiment.says)}</pre></details>"
         f'{sections}<section><h2>Figures</h2><div class="grid">{cards}</div></section></main></body></html>\n'
+    )
+
+
+def _made_by(rows: Sequence[JsonObject]) -> str:
+    """Seeds, updates, machine and code of the rows."""
+
+    def each(name: str) -> str:
+        return ", ".join(dict.fromkeys(str(row[name]) for row in rows if row.get(name) not in (None, 0)))
+
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in rows})))
+    return (
+        f"{len(rows)} rows; seeds {seeds}; updates of an arm {each('updates')}; machine {each('machine')}; digest of the code "
+        f"{each('code')}."
     )

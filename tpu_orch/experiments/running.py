@@ -15,6 +15,7 @@ from tpu_orch.experiments import measure, tuning
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
 from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
+from tpu_orch.pod.agreement import code_version
 from tpu_orch.reports.messages import say
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run
 from tpu_orch.trainer.run import MAY_DIFFER, train
@@ -101,7 +102,8 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
         finished(config)
         for name, stage in zip(test.columns, ("before", "after"), strict=False):
             tests[name] = measure.by_depth(*measure.evaluated(config.out, stage))
-        tried = measure.read_summary(config.out)["eval"].get("try_out")
+        summary = measure.read_summary(config.out)
+        tried = summary["eval"].get("try_out")
         shutil.rmtree(config.out / CHECKPOINTS, ignore_errors=True)
     return {
         "experiment": experiment.name,
@@ -110,6 +112,8 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
         "updates": arm.trainer.steps if trial.arm.trains else 0,
         "supervised": arm.warmup.steps if trial.arm.trains else 0,
         "learning_rate": arm.trainer.learning_rate,
+        "code": code_version(),
+        "machine": summary["machine"],
         **learnt(experiment, trial, arm),
         "tests": tests,
         **({"pass_at": tried["pass_at"]} if tried else {}),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from data_pipeline.errors import InputError
 from tpu_orch.config import RunConfig
-from tpu_orch.presets import own, qwen3, recorded, routes, sandbox
+from tpu_orch.presets import own, qwen3, recorded, routes, sandbox, synthesised
 from tpu_orch.trainer.material import Material
 
 
@@ -20,6 +20,7 @@ class Preset(NamedTuple):
 PRESETS: dict[str, Preset] = {
     "sandbox": Preset(sandbox.sandbox, sandbox.prepare),
     "routes": Preset(routes.routes, routes.prepare),
+    "synthesised": Preset(synthesised.synthesised, synthesised.prepare),
     "booking": Preset(recorded.booking, recorded.prepare),
     "own": Preset(own.own, own.prepare),
     "qwen3-8b-graduated": Preset(qwen3.qwen3_8b_graduated, recorded.prepare),

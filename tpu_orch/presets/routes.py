@@ -100,9 +100,9 @@ def prepare(config: RunConfig, folder: Path) -> Material:
             "world": world_digest(asked.shortcuts) + asked.evolved,
             "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
-            **({} if config.weights is None else {"weights": _weights_identity(config.weights)}),
+            **({} if config.weights is None else {"weights": weights_identity(config.weights)}),
         },
-        load=None if config.weights is None else partial(_load, config.weights),
+        load=None if config.weights is None else partial(load_run, config.weights),
     )
 
 
@@ -152,7 +152,7 @@ def _of_run(folder: Path) -> Path:
     return pieces
 
 
-def _weights_identity(folder: Path) -> str:
+def weights_identity(folder: Path) -> str:
     from tpu_orch.checkpoints import manifest, newest_step
     from tpu_orch.runs.folder import CHECKPOINTS
 
@@ -160,7 +160,7 @@ def _weights_identity(folder: Path) -> str:
     return hashlib.blake2b((newest / manifest.NAME).read_bytes(), digest_size=16).hexdigest()
 
 
-def _load(folder: Path, mesh: Mesh) -> Any:
+def load_run(folder: Path, mesh: Mesh) -> Any:
     from tpu_orch.weights.folder import open_weights
 
     return open_weights(folder, mesh).params

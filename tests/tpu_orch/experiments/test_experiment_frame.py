@@ -56,7 +56,7 @@ class StandIn:
         row = {"step": config.trainer.steps, "phase": "rl", "tokens": {"sampled": 100 * config.trainer.group}}
         (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" if config.trainer.steps else "")
         seconds = {"setup": 1.0, "sft": 8.0, "rl": 20.0 + len(self.configs), "eval": 1.0, "total": 30.0}
-        summary = {"seconds": seconds, "eval": {}}
+        summary = {"seconds": seconds, "eval": {}, "machine": "a stand-in"}
         (folder / "summary.json").write_text(json.dumps(summary))
         return summary
 
@@ -106,7 +106,7 @@ def test_arms_of_a_seed_share_start_and_seed_and_differ_in_what_they_say_alone(m
     assert all(one.world.evaluated == "test" and one.eval.per_depth == 4 and not one.trainer.steps for one in tests)
 
 
-@pytest.mark.parametrize("moment", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("moment", [1, 3, 7])
 def test_an_interruption_changes_no_row(monkeypatch, tmp_path, moment: int) -> None:
     monkeypatch.setattr(running, "train", StandIn())
     running.run_experiment(tiny(), tmp_path / "whole", range(2), 4)
@@ -155,6 +155,7 @@ def test_the_report_says_what_came_of_it_and_loads_nothing(monkeypatch, tmp_path
     text = write_outcome(tiny(), rows, tmp_path)
     assert "tier - outcome" in text and "not decided: 2 of 5 seeds" in text and "0.250 (0.25 to 0.25)" in text
     page = (tmp_path / "report.html").read_text()
+    assert "machine a stand-in" in page
     assert "<svg" in page and "src=" not in page and "default-src 'none'" in page and len(page) < 2_000_000
 
 

@@ -10,6 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
+import jax
+
 from tpu_orch.config import ModelOptions
 from tpu_orch.experiments import running
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
@@ -58,6 +60,7 @@ def main(folder: str, seeds: str, number: str) -> int:
 
     running.train = train
     prepare_platform()
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # the arms compile the same small programs
     return 0 if running.run_experiment(tiny(), Path(folder), range(int(seeds)), 1) else 3
 
 
