@@ -19,12 +19,12 @@ class Preset(NamedTuple):
 
 PRESETS: dict[str, Preset] = {
     "sandbox": Preset(sandbox.sandbox, sandbox.prepare),
-    "routes": Preset(routes.routes, routes.prepare),
-    "synthesised": Preset(synthesised.synthesised, synthesised.prepare),
     "booking": Preset(recorded.booking, recorded.prepare),
     "own": Preset(own.own, own.prepare),
     "qwen3-8b-graduated": Preset(qwen3.qwen3_8b_graduated, recorded.prepare),
     "qwen3-8b-tier": Preset(qwen3.qwen3_8b_tier, recorded.prepare),
+    "routes": Preset(routes.routes, routes.prepare),
+    "synthesised": Preset(synthesised.synthesised, synthesised.prepare),
 }
 
 
