@@ -65,8 +65,7 @@ def gather(run: Run, params: Any, curriculum: Curriculum, step: int) -> Experien
         if len(np.unique(made.groups)) >= options.prompts:
             break
     assert made is not None
-    kept = run.objective.kept_of_group
-    return only(made, unlike(made.rewards, made.groups, kept)) if kept else made
+    return made
 
 
 def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:
@@ -110,6 +109,11 @@ def only(made: Experience, kept: np.ndarray) -> Experience:
         groups=made.groups[places],
         values=[made.values[n] for n in places] if made.values else (),
     )
+
+
+def learnt_from(made: Experience, kept_of_group: int) -> Experience:
+    """What an update looks at: the rollouts of each group whose rewards differ most, or with 0 all."""
+    return only(made, unlike(made.rewards, made.groups, kept_of_group)) if kept_of_group else made
 
 
 def joined(one: Experience, other: Experience) -> Experience:

@@ -9,7 +9,7 @@ from data_pipeline.words import Rollout
 from rewards.scoring import Score
 from tpu_orch.runs.processes import whole_array
 from tpu_orch.trainer import seeds
-from tpu_orch.trainer.experience import Experience
+from tpu_orch.trainer.experience import Experience, learnt_from
 from tpu_orch.trainer.forking import advantages_of_turns, drawn_of
 from tpu_orch.trainer.parts import Run
 from tpu_orch.training.advantages import rejection_sample
@@ -40,6 +40,7 @@ def demonstrations(run: Run, size: int, purpose: int, step: int, weight: float) 
 
 def rollout_batches(run: Run, params: Any, reference: Any, made: Experience) -> list[MicroBatch]:
     """The experience as micro-batches of the objective's loss."""
+    made = learnt_from(made, run.objective.kept_of_group)
     counts = np.array([drawn_of(rollout) for rollout in made.rollouts], np.int64)
     rewards = run.objective.shaped(made.rewards, counts, run.config.engine.max_new_tokens)
     if run.objective.best_of_group:

@@ -14,7 +14,7 @@ from rewards.verdicts import CallVerdict, Verdict
 from tpu_orch.config import TrainerOptions
 from tpu_orch.evaluation.passing import pass_at
 from tpu_orch.runs.loggers import scalars
-from tpu_orch.trainer.experience import Experience, joined, only
+from tpu_orch.trainer.experience import Experience, joined, learnt_from, only
 from tpu_orch.trainer.learning import turn_credits
 from tpu_orch.trainer.policies import objective_of
 from tpu_orch.trainer.run import metric_of
@@ -63,6 +63,18 @@ def test_groups_are_left_out_and_joined_and_numbered_on() -> None:
     assert both.earned == {1: [0, 0, 1, 0, 0.5, 1]}  # what was left out was earned as well
     assert both.counts == {"rounds": 2, "groups_sampled": 3, "sampled": 10, "fed": 4}
     assert [task.id for task in both.tasks] == ["t1", "t1", "t0", "t0"]
+
+
+def test_an_update_looks_at_the_most_unlike_rollouts_of_each_group() -> None:
+    made = experience([0.1, 0.9, 0.5, 1.0, 0.2, 0.2, 0.7], [0, 0, 0, 0, 1, 1, 1])
+    objective = objective_of(TrainerOptions(kept_of_group=2), 9)
+    some = learnt_from(made, objective.kept_of_group)
+    assert some.rewards.tolist() == pytest.approx([0.1, 1.0, 0.2, 0.7])
+    assert some.groups.tolist() == [0, 0, 1, 1]
+    assert some.earned == made.earned  # all of it was earned
+    assert learnt_from(made, objective_of(TrainerOptions(), 9).kept_of_group) is made
+    with pytest.raises(InputError, match="kept_of_group is 1"):
+        objective_of(TrainerOptions(kept_of_group=1), 9)
 
 
 def test_credit_of_a_turn_is_what_was_judged_of_its_calls() -> None:
