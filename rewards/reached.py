@@ -12,9 +12,9 @@ It knows the task's values, not only its answer, so it is a help that `tier` doe
 full, a detour counts where it comes back to the reference.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from data_pipeline.paths import get_path, parse_path
+from data_pipeline.paths import get_path, leaves, parse_path
 from data_pipeline.words import Json, Rollout, Task, Tool
 
 
@@ -26,7 +26,8 @@ def values_reached(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> f
         value
         for step in rollout.steps
         if step.result is not None and step.result.ok
-        for value in leaves(step.result.content)
+        for _, value in leaves(step.result.content)
+        if not isinstance(value, list | dict)  # an empty one is a leaf
     }
     values = found_values(task)
     start = to_go(task, values, set())
@@ -53,15 +54,3 @@ def found_values(task: Task) -> dict[int, Json]:
         for binding in step.bindings:
             values.setdefault(binding.step, get_path(step.arguments, parse_path(binding.argument)))
     return {step: value for step, value in values.items() if isinstance(value, str | int | float)}
-
-
-def leaves(content: Json) -> Iterator[Json]:
-    """The plain values in a result."""
-    if isinstance(content, dict):
-        for inner in content.values():
-            yield from leaves(inner)
-    elif isinstance(content, list):
-        for inner in content:
-            yield from leaves(inner)
-    else:
-        yield content
