@@ -3,8 +3,7 @@
 import hashlib
 import itertools
 import shutil
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,13 @@ from data_pipeline.errors import InputError
 from data_pipeline.sandbox import World, make_world, train_sandbox_tokenizer
 from data_pipeline.sandbox.evolved import evolved_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
-from data_pipeline.tokenizers import load_tokenizer
+from data_pipeline.tokenizers import Tokenizer, load_tokenizer
 from data_pipeline.words import Task, Tool, ToolCall
 from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions, WorldOptions
 from tpu_orch.engine import EngineOptions
 from tpu_orch.trainer.material import Material, task_digest
+from tpu_orch.weights.folder import open_weights
+from tpu_orch.weights.kinds import checkpoint_digest
 
 WORLD_SEED = 0  # the world is the same for every run; a run's seed decides tasks, weights, draws and order
 MOST_TOKENS = 160  # of a demonstration
@@ -80,29 +81,23 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         shown = draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)
         shown += trained if asked.shown_trained else []
     tools, environment, (shown, trained, held_out) = _answered(config, world, folder, shown, trained, held_out)
-    pieces = folder / TOKENIZER
-    if not pieces.exists():
-        if config.weights is None:
-            train_sandbox_tokenizer(world, config.tokens).save(pieces)
-        else:
-            shutil.copyfile(_of_run(config.weights), pieces)
-    tokenizer = load_tokenizer(pieces)
+    tokenizer = tokenizer_of(config, world, folder)
     chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
     return Material(
         tools=tools,
         environment=environment,
         chat=chat,
-        demonstrations=_shown(shown, environment, chat, asked.shown_timeouts, longest),
+        demonstrations=demonstrated(shown, environment, chat, asked.shown_timeouts, longest),
         train_tasks=trained,
         eval_tasks=held_out,
         identity={
             "world": world_digest(asked.shortcuts) + asked.evolved,
             "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
-            **({} if config.weights is None else {"weights": weights_identity(config.weights)}),
+            **weights_identity(config),
         },
-        load=None if config.weights is None else partial(load_run, config.weights),
+        load=loader(config),
     )
 
 
@@ -137,12 +132,24 @@ def world_digest(shortcuts: int) -> str:
     return hashlib.blake2b(f"{WORLD_SEED}/{names}".encode(), digest_size=16).hexdigest()
 
 
-def _shown(tasks: list[Task], answered: Environment, chat: Chat, timeouts: float, longest: int) -> list[Tokens]:
+def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, timeouts: float, longest: int) -> list[Tokens]:
+    """Demonstrations of at most `longest` tokens, tools shown evenly; a share of the calls times out and is made again."""
     if not tasks:
         return []
     faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=timeouts)))
     examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= longest]
     return [one.tokens for one in balanced(examples, len(examples), seed=0)]
+
+
+def tokenizer_of(config: RunConfig, world: World, folder: Path) -> Tokenizer:
+    """The run's tokenizer: there already, that of the run whose weights it starts from, or trained now."""
+    pieces = folder / TOKENIZER
+    if not pieces.exists():
+        if config.weights is None:
+            train_sandbox_tokenizer(world, config.tokens).save(pieces)
+        else:
+            shutil.copyfile(_of_run(config.weights), pieces)
+    return load_tokenizer(pieces)
 
 
 def _of_run(folder: Path) -> Path:
@@ -152,15 +159,14 @@ def _of_run(folder: Path) -> Path:
     return pieces
 
 
-def weights_identity(folder: Path) -> str:
-    from tpu_orch.checkpoints import manifest, newest_step
-    from tpu_orch.runs.folder import CHECKPOINTS
-
-    newest = newest_step(folder / CHECKPOINTS)
-    return hashlib.blake2b((newest / manifest.NAME).read_bytes(), digest_size=16).hexdigest()
+def weights_identity(config: RunConfig) -> dict[str, str]:
+    """What tells the weights that it starts from, if from any."""
+    return {} if config.weights is None else {"weights": checkpoint_digest(config.weights)}
 
 
-def load_run(folder: Path, mesh: Mesh) -> Any:
-    from tpu_orch.weights.folder import open_weights
-
-    return open_weights(folder, mesh).params
+def loader(config: RunConfig) -> Callable[[Mesh], Any] | None:
+    """Loads the weights that it starts from, if from any."""
+    if config.weights is None:
+        return None
+    folder = config.weights
+    return lambda mesh: open_weights(folder, mesh).params

@@ -1,27 +1,32 @@
 """Demonstrations of tasks that are synthesised from a store, by joins or blindly: what the experiment `synthesis` compares."""
 
 import random
-import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from data_pipeline.backends import PythonBackend
 from data_pipeline.chat import Chat
 from data_pipeline.chat.shortening import Shortener
-from data_pipeline.demonstrations import balanced, demonstrations
 from data_pipeline.environment import Environment
 from data_pipeline.paths import parse_path
-from data_pipeline.sandbox import World, make_world, record_world, train_sandbox_tokenizer
+from data_pipeline.sandbox import World, make_world, record_world
 from data_pipeline.sandbox.routes import relations_with
 from data_pipeline.store import Store, build_store
 from data_pipeline.synthesis import Bench, Grammar, Range, bench_of, compose
 from data_pipeline.synthesis.comparison import Contest, answerable, drawn_tasks, of_depth
-from data_pipeline.tokenizers import load_tokenizer
 from data_pipeline.words import Task
 from data_pipeline.workflows import EdgeType, Evidence
 from tpu_orch.config import RunConfig
-from tpu_orch.presets.routes import MOST_TOKENS, TOKENIZER, WORLD_SEED, load_run, routes, weights_identity, world_digest
+from tpu_orch.presets.routes import (
+    MOST_TOKENS,
+    WORLD_SEED,
+    demonstrated,
+    loader,
+    routes,
+    tokenizer_of,
+    weights_identity,
+    world_digest,
+)
 from tpu_orch.trainer.material import Material, task_digest
 
 ENTITIES = 100  # of each kind: the fewer there are, the more often calls that are drawn blindly happen to fit together
@@ -58,29 +63,22 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     if config.warmup.steps:
         depths, most = asked.shown_depths, asked.shown_per_depth
         shown = _drawn(world, folder, "train", asked.drawn, depths, most, asked.attempts, config.seed)
-    pieces = folder / TOKENIZER
-    if not pieces.exists():
-        if config.weights is None:
-            train_sandbox_tokenizer(world, config.tokens).save(pieces)
-        else:
-            shutil.copyfile(config.weights / TOKENIZER, pieces)
-    tokenizer = load_tokenizer(pieces)
+    tokenizer = tokenizer_of(config, world, folder)
     chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
-    examples = [one for one in demonstrations(shown, live, chat) if len(one.tokens.ids) <= MOST_TOKENS]
     return Material(
         tools=world.tools,
         environment=live,
         chat=chat,
-        demonstrations=[one.tokens for one in balanced(examples, len(examples), seed=0)],
+        demonstrations=demonstrated(shown, live, chat, 0.0, MOST_TOKENS),
         train_tasks=shown or held_out,
         eval_tasks=held_out,
         identity={
             "world": world_digest(asked.shortcuts),
             "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *held_out]),
-            **({} if config.weights is None else {"weights": weights_identity(config.weights)}),
+            **weights_identity(config),
         },
-        load=None if config.weights is None else partial(load_run, config.weights),
+        load=loader(config),
     )
 
 

@@ -43,8 +43,13 @@ def read_published(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, .
 def weights_digest(folder: Path, kind: Kind, config: ModelConfig) -> Json:
     """What tells these weights from others: the manifest of the newest checkpoint; of published ones names, types and places."""
     if kind != "published":
-        step = newest_step(folder / CHECKPOINTS)
-        return hashlib.blake2b((step / manifest.NAME).read_bytes(), digest_size=16).hexdigest()
+        return checkpoint_digest(folder)
     tensors = read_folder(folder)
     match(folder, config, tensors)
     return [[t.name, str(t.dtype), list(t.shape), t.path.name, t.offset] for t in tensors.values()]
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """What tells the newest checkpoint of a folder from others."""
+    step = newest_step(folder / CHECKPOINTS)
+    return hashlib.blake2b((step / manifest.NAME).read_bytes(), digest_size=16).hexdigest()
