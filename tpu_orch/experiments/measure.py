@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.formats import read_rollout_rows, read_tasks, read_tools, rollout_from_row
+from data_pipeline.formats.rows import read_document
 from data_pipeline.words import JsonObject, Rollout, Task, Tool
 from rewards.scoring import find_reward, score
 from tpu_orch.evaluation.evaluate import SOLVED
@@ -126,8 +127,6 @@ def seconds_of(run: Path) -> JsonObject:
 
 
 def read_summary(run: Path) -> JsonObject:
-    from data_pipeline.formats.rows import read_document
-
     found = read_document(run / SUMMARY)
     assert isinstance(found, dict)
     return found

@@ -8,7 +8,6 @@ from pathlib import Path
 import jax
 
 from data_pipeline.errors import InputError
-from data_pipeline.formats.rows import read_document
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments import measure, tuning
@@ -17,7 +16,7 @@ from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_conf
 from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
 from tpu_orch.pod.agreement import code_version
 from tpu_orch.reports.messages import say
-from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run
+from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run, run_config
 from tpu_orch.trainer.run import MAY_DIFFER, train
 
 
@@ -141,9 +140,7 @@ def learnt(experiment: Experiment, trial: Trial, arm: RunConfig) -> JsonObject:
 def steps_for(arm: RunConfig, start: RunConfig, trial: Trial, rows: Sequence[JsonObject]) -> int:
     """Supervised steps that take as long as the reinforcement learning of the arm that is named; decided once."""
     if (arm.out / CONFIG).exists():
-        stored = read_document(arm.out / CONFIG)
-        assert isinstance(stored, dict)
-        return int(stored["warmup"]["steps"])
+        return run_config(arm.out).warmup.steps
     other = row_of(rows, trial.seed, trial.arm.as_long_as)
     assert other is not None  # it stands before this one in the plan
     a_step = measure.seconds_of(start.out)["sft"] / start.warmup.steps
