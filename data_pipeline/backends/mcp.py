@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +26,8 @@ from data_pipeline.words.json import Json, JsonObject
 
 SECRET = "TPU_ORCH_SECRET_MCP"
 """Environment variable with the bearer token for servers reached over HTTP."""
-OPENING_S = 60.0
+SLACK_S = 5.0
+"""Beyond a limit that the client keeps itself."""
 _INVALID_PARAMS, _TIMED_OUT = -32602, -32001
 
 Work = Callable[[Any], Coroutine[Any, Any, Any]]
@@ -37,24 +38,28 @@ class McpBackend:
 
     checked = True
 
-    def __init__(self, target: str, environment: Mapping[str, str], timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, target: str, environment: Mapping[str, str], timeout_s: float = 30.0, opening_s: float = 60.0
+    ) -> None:
         """target: an http(s) URL, or a command line that starts a server on stdio.
 
         environment: what a started server sees, and where the token of one reached over HTTP is (see `SECRET`).
+        timeout_s: seconds that a single call may take. opening_s: seconds that the server may take to start and to say who
+        it is, and to list its tools.
         Raises `InputError` without the extra `mcp`, `WorkFailed` if the server cannot be reached.
         """
         self._target = target
-        self._timeout_s = timeout_s
+        self._timeout_s, self._opening_s = timeout_s, opening_s
         self._loop = asyncio.new_event_loop()
         self._waiting: asyncio.Queue[tuple[Work, Future[Any]] | None] = asyncio.Queue()
         self._open: Future[None] = Future()
-        self._client = _client(target, environment, timeout_s)
+        self._client = _client(target, environment, opening_s)
         self._thread = threading.Thread(target=self._run, name="mcp client", daemon=True)
         self._thread.start()
         try:
-            self._open.result(OPENING_S)
-        except FutureTimeout:
-            raise WorkFailed(f"MCP server {target!r:.120}: does not answer") from None
+            self._open.result()  # or the client's thread gives up
+        except TimeoutError:
+            raise WorkFailed(f"MCP server {target!r:.120}: does not answer within {opening_s:g} s") from None
         except Exception as error:
             raise WorkFailed(f"MCP server {target!r:.120}: cannot be reached ({_reason(error)})") from None
 
@@ -72,11 +77,11 @@ class McpBackend:
 
     def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
         async def ask(client: Any) -> Any:
-            return await client.call_tool(call.name, call.arguments)
+            return await client.call_tool(call.name, call.arguments, read_timeout_seconds=self._timeout_s)
 
         try:
-            return _result(self._do(ask))
-        except FutureTimeout:
+            return _result(self._do(ask, self._timeout_s))
+        except TimeoutError:
             return refusal(ResultKind.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         except WorkFailed:
             raise
@@ -96,18 +101,18 @@ class McpBackend:
                     return listed
 
         try:
-            listed = self._do(ask)
+            listed = self._do(ask, self._opening_s)
         except Exception as error:
             raise WorkFailed(f"MCP server {self._target!r:.120}: cannot list its tools ({_reason(error)})") from None
         return _catalogue(listed, self._target)
 
-    def _do(self, work: Work) -> Any:
+    def _do(self, work: Work, limit_s: float) -> Any:
         """Lets the client's thread do something, and waits for it."""
         if not self._thread.is_alive():
             raise WorkFailed(f"MCP server {self._target!r:.120}: the connection is closed")
         done: Future[Any] = Future()
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, (work, done))
-        return done.result(self._timeout_s + 5)
+        return done.result(limit_s + SLACK_S)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -121,7 +126,9 @@ class McpBackend:
             self._loop.close()
 
     async def _serve(self) -> None:
-        async with self._client as client:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(self._opening_s):
+                client = await stack.enter_async_context(self._client)
             self._open.set_result(None)
             while (item := await self._waiting.get()) is not None:
                 work, done = item
@@ -138,20 +145,20 @@ class McpBackend:
                 item[1].set_exception(WorkFailed(f"MCP server {self._target!r:.120}: the connection broke"))
 
 
-def _client(target: str, environment: Mapping[str, str], timeout_s: float) -> Any:
+def _client(target: str, environment: Mapping[str, str], limit_s: float) -> Any:
     try:
         from mcp import Client, StdioServerParameters, stdio_client
     except ImportError:
         raise InputError("MCP servers need the extra `mcp`, version 2 or newer: pip install 'tpu-orch[mcp]'") from None
     if target.startswith(("http://", "https://")):
         token = environment.get(SECRET)
-        return Client(_http_transport(target, token) if token else target, read_timeout_seconds=timeout_s)
+        return Client(_http_transport(target, token) if token else target, read_timeout_seconds=limit_s)
     words = shlex.split(target)
     if not words:
         raise InputError("an MCP server is a URL, or the command line that starts it")
     started = StdioServerParameters(command=words[0], args=words[1:], env=dict(environment))
     transport = stdio_client(started, errlog=sys.__stderr__ or sys.stderr)
-    return Client(transport, read_timeout_seconds=timeout_s)
+    return Client(transport, read_timeout_seconds=limit_s)
 
 
 def _http_transport(url: str, token: str) -> Any:

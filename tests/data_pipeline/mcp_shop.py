@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import anyio
 from mcp.server import MCPServer
 from mcp.types import ToolAnnotations
 
@@ -43,11 +44,9 @@ def greet(name: str) -> str:
 
 
 @server.tool(annotations=READS)
-def slow(seconds: float) -> str:
-    """Answers late."""
-    import time
-
-    time.sleep(seconds)
+async def slow(seconds: float) -> str:
+    """Answers late; other calls do not wait for it."""
+    await anyio.sleep(seconds)
     return "late"
 
 

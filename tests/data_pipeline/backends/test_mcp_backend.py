@@ -16,6 +16,10 @@ from data_pipeline.schemas import problems
 from data_pipeline.words import ResultKind, ToolCall, ToolResult
 
 SERVER = Path(__file__).parents[1] / "mcp_shop.py"
+STDIO = f"{sys.executable} {SERVER} stdio"
+NEVER = 3600.0
+"""Seconds that no test waits for."""
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def test_without_the_extra_the_message_says_what_to_install(monkeypatch) -> None:
@@ -27,15 +31,14 @@ def test_without_the_extra_the_message_says_what_to_install(monkeypatch) -> None
 @pytest.fixture(scope="module", params=["stdio", "http"])
 def shop(request) -> Iterator[McpBackend]:
     pytest.importorskip("mcp", reason="needs the extra mcp")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     if request.param == "stdio":
-        with McpBackend(f"{sys.executable} {SERVER} stdio", environment, timeout_s=3) as backend:
+        with McpBackend(STDIO, ENVIRONMENT) as backend:
             yield backend
         return
     port = free_port()
-    server = subprocess.Popen([sys.executable, str(SERVER), "http", port], env=environment, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([sys.executable, str(SERVER), "http", port], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
     try:
-        backend = connected(f"http://127.0.0.1:{port}/mcp")
+        backend = connected(f"http://127.0.0.1:{port}/mcp", server)
         with backend:
             yield backend
     finally:
@@ -43,13 +46,13 @@ def shop(request) -> Iterator[McpBackend]:
         server.wait()
 
 
-def connected(url: str) -> McpBackend:
-    for _ in range(100):
+def connected(url: str, server: subprocess.Popen) -> McpBackend:
+    while server.poll() is None:
         try:
-            return McpBackend(url, {}, timeout_s=3)
+            return McpBackend(url, {})
         except WorkFailed:
             time.sleep(0.2)
-    raise AssertionError("the test's server never came up")
+    raise AssertionError(f"the test's server ended with {server.returncode}")
 
 
 def ask(backend: McpBackend, name: str, /, **arguments) -> ToolResult:
@@ -83,9 +86,26 @@ def test_its_answers(shop: McpBackend) -> None:
     assert ask(shop, "no_such_tool").kind in (ResultKind.ERROR, ResultKind.INVALID_ARGUMENTS)
 
 
-def test_a_slow_tool_times_out_and_the_next_call_works(shop: McpBackend) -> None:
-    assert ask(shop, "slow", seconds=6.0).kind is ResultKind.TIMEOUT
+def test_a_slow_tool_times_out_and_the_next_call_works(shop: McpBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as short:
+        short.setattr(shop, "_timeout_s", 0.2)
+        slow = ask(shop, "slow", seconds=NEVER)
+    assert slow.kind is ResultKind.TIMEOUT and "0.2 s" in slow.content["message"]
     assert ask(shop, "greet", name="B").ok
+
+
+def test_starting_takes_longer_than_a_call_may() -> None:
+    """No interpreter starts in a millisecond, however fast the machine."""
+    pytest.importorskip("mcp", reason="needs the extra mcp")
+    with McpBackend(STDIO, ENVIRONMENT, timeout_s=0.001) as backend:
+        assert "greet" in backend.catalogue().tools
+        assert ask(backend, "slow", seconds=NEVER).kind is ResultKind.TIMEOUT
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    pytest.importorskip("mcp", reason="needs the extra mcp")
+    with pytest.raises(WorkFailed, match=r"does not answer within 0\.2 s"):
+        McpBackend(f"{sys.executable} -c 'import sys; sys.stdin.read()'", {}, opening_s=0.2)
 
 
 @pytest.mark.parametrize("target", [f"{sys.executable} -c pass", "/no/such/command", "http://127.0.0.1:9/mcp"])
@@ -98,8 +118,7 @@ def test_servers_that_cannot_be_reached(target: str) -> None:
 
 def test_a_closed_connection_says_so() -> None:
     pytest.importorskip("mcp", reason="needs the extra mcp")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    backend = McpBackend(f"{sys.executable} {SERVER} stdio", environment)
+    backend = McpBackend(STDIO, ENVIRONMENT)
     backend.close()
     backend.close()
     with pytest.raises(WorkFailed, match="closed"):
