@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tpu_orch.runs.files import write_whole
 from tpu_orch.runs.folder import CONFIG, METRICS
-from tpu_orch.runs.places import place_of
+from tpu_orch.runs.places import place_of, require_reachable
 from tpu_orch.runs.processes import first_process
 
 MIRRORED = (METRICS, CONFIG)
@@ -26,7 +26,12 @@ def put_beside(folder: Path, elsewhere: str) -> None:
 
 
 def bring_back(folder: Path, elsewhere: str) -> bool:
-    """Gives a new run folder the small files of the run that it goes on with; whether there were any."""
+    """Gives a new run folder the small files of the run that it goes on with; whether there were any.
+
+    Raises InputError and WorkFailed in every process that cannot look there.
+    """
+    if elsewhere:
+        require_reachable(elsewhere)
     if not elsewhere or not first_process() or (folder / CONFIG).exists():
         return False
     there = place_of(elsewhere)

@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from etils.epath import Path as Place
 
 from data_pipeline.errors import InputError, WorkFailed
-from tpu_orch.runs.places import place_of, put_whole
+from tpu_orch.runs.places import place_of, put_whole, require_reachable
 from tpu_orch.scoring.job import Job, Spec, Tally, open_job, tally_of
 from tpu_orch.scoring.output import job_identity
 from tpu_orch.scoring.pieces import Piece, read_pieces, score_piece
@@ -31,6 +31,7 @@ def score_with_beam(spec: Spec, rollouts: str, out: str, options: Sequence[str])
     Raises `InputError` as `score_lines` does, `WorkFailed` where Beam fails.
     """
     open_job(near_spec(spec))  # wrong input is said before anything is written
+    require_reachable(out)
     folder = _folder(place_of(out), job_identity(spec, rollouts))
     pieces = list(read_pieces(near(rollouts)))
     there = {path.name for path in folder.iterdir()} if folder.exists() else set()

@@ -1,12 +1,23 @@
-"""Checkpoints in a bucket, as far as that goes without one: all but Orbax's own writing, on a bucket in memory."""
+"""Checkpoints in a bucket, as far as that goes without one: on a bucket in memory that answers as Google's does."""
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from etils import epath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from tpu_orch.checkpoints import manifest
+from tpu_orch.checkpoints import Checkpoints, manifest
 from tpu_orch.checkpoints.checkpoints import _scores, _sweep
 from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from google_storage import Kept, Storage, storage
 
 STEP = epath.Path("gs://bucket/run/checkpoints/3")
 
@@ -54,3 +65,45 @@ def test_unfinished_steps_are_swept(bucket: MemoryFileSystem) -> None:
     bucket.pipe({"/bucket/run/checkpoints/6/params/a": b"half"})
     _sweep(STEP.parent)
     assert sorted(path.name for path in STEP.parent.iterdir()) == ["3"]
+
+
+@pytest.fixture
+def served(google_bucket: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """The same bucket over HTTP too, for the library that writes arrays; Orbax asks a third one what kind of bucket it is."""
+    told = SimpleNamespace(get_bucket=lambda name: SimpleNamespace(hierarchical_namespace_enabled=False))
+    asked = SimpleNamespace(Client=lambda: told)
+    monkeypatch.setitem(sys.modules, "google.cloud", SimpleNamespace(storage=asked))
+    monkeypatch.setitem(sys.modules, "google.cloud.storage", asked)
+    with storage(Kept(google_bucket, "bucket")) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def parts(value: float) -> dict[str, dict[str, jax.Array]]:
+    return {"params": {"w": jnp.arange(6.0).reshape(2, 3) + value, "b": jnp.full(4, value, jnp.bfloat16)}}
+
+
+def test_arrays_come_back_from_a_bucket(served: Storage) -> None:
+    with Checkpoints(str(STEP.parent)) as saving:
+        for step in (1, 2, 3):
+            saving.save(step, parts(step), {"seen": step})
+    assert served.unknown == []
+    with Checkpoints(str(STEP.parent)) as other:
+        assert other.steps == (2, 3)  # keep is 2
+        loaded = other.load(lambda _: jax.eval_shape(parts, 0.0))
+    assert loaded is not None and (loaded.step, loaded.extra) == (3, {"seen": 3})
+    jax.tree.map(np.testing.assert_array_equal, loaded.parts, parts(3.0))
+
+
+def test_a_damaged_array_in_a_bucket_is_passed_over(served: Storage) -> None:
+    with Checkpoints(str(STEP.parent)) as saving:
+        for step in (1, 2):
+            saving.save(step, parts(step), {})
+    victim = max((name for name in served.objects if "/2/params/" in name), key=lambda name: len(served.objects[name]))
+    served.objects[victim] = served.objects[victim][:-1] + b"!"
+    with Checkpoints(str(STEP.parent)) as other:
+        loaded = other.load(lambda _: jax.eval_shape(parts, 0.0))
+    assert loaded is not None and loaded.step == 1
+    assert (STEP.parent / "damaged-2").exists() and not STEP.with_name("2").exists()
+    jax.tree.map(np.testing.assert_array_equal, loaded.parts, parts(1.0))

@@ -1,7 +1,12 @@
 """A new machine takes up a run from what lies beside its checkpoints."""
 
+import sys
 from pathlib import Path
 
+import pytest
+from etils import epath
+
+from data_pipeline.errors import InputError, WorkFailed
 from tpu_orch.pod.mirror import bring_back, put_beside
 from tpu_orch.runs.folder import CONFIG, METRICS
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
@@ -32,3 +37,32 @@ def test_a_folder_that_has_a_run_is_left_alone(tmp_path: Path) -> None:
     assert not bring_back(tmp_path / "new", str(tmp_path / "nothing"))
     assert not bring_back(tmp_path / "new", "") and not (tmp_path / "new").exists()
     put_beside(folder, "")
+
+
+@pytest.mark.parametrize(("elsewhere", "told"), [("ftp://host/run", "no kind of place"), ("gs://bucket/run", "gcsfs")])
+def test_a_place_that_cannot_be_is_said_at_once(
+    tmp_path: Path, elsewhere: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    epath.backend.fsspec_backend._get_filesystem.cache_clear()
+    with pytest.raises(InputError, match=told):
+        bring_back(tmp_path / "run", elsewhere)
+
+
+def test_a_bucket_that_does_not_answer_is_said(
+    tmp_path: Path, google_bucket: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: object, **named: object) -> None:
+        raise RuntimeError("403: nobody may list this bucket")
+
+    for asked in ("exists", "info"):
+        monkeypatch.setattr(type(google_bucket), asked, refused)
+    with pytest.raises(WorkFailed, match="gs://bucket/run cannot be reached: 403"):
+        bring_back(tmp_path / "run", "gs://bucket/run")
+
+
+def test_a_folder_may_be_spelled_as_a_url(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / CONFIG).write_text("theirs")
+    assert bring_back(tmp_path / "run", f"file://{tmp_path}/elsewhere")
+    assert (tmp_path / "run" / CONFIG).read_text() == "theirs"
