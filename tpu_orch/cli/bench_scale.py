@@ -55,8 +55,8 @@ class Args:
     kill_at: float = 0.4
     """Share of the rollouts after which the run is killed; 0: never."""
 
-    beam_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="--OPTION=VALUE ...")] = ()
-    """Passed on to Beam."""
+    beam_options: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="--OPTION=VALUE")]] = ()
+    """Passed on to Beam; may be given several times."""
 
     folder: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Where rollouts and scores are written for the time (2 to 4 kB a rollout); default: the system's folder for such files."""
@@ -110,7 +110,7 @@ def measure(sample: Sample, rollouts: Path, expected: Sequence[JsonObject], runn
     print(f"scoring {args.rollouts} rollouts: {runner}", file=sys.stderr)
     out, log = rollouts.with_name(f"{runner}.jsonl"), rollouts.with_name(f"{runner}.log")
     words = ["--runner", runner, "--workers", str(args.workers)]
-    words += [word for option in args.beam_options for word in ("--beam-options", option)]
+    words += [f"--beam-options={option}" for option in args.beam_options]
     command = score_command(sample.spec, rollouts, out, words)
     average = sum(len(orjson.dumps(row)) + 1 for row in expected) / len(expected)
     written = partial(kept, out, average)

@@ -70,8 +70,8 @@ class Args:
     workers: int = 2
     """Processes of --runner processes."""
 
-    beam_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="--OPTION=VALUE ...")] = ()
-    """Passed on to Beam, such as --beam-options=--runner=DataflowRunner."""
+    beam_options: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="--OPTION=VALUE")]] = ()
+    """Passed on to Beam, such as --beam-options=--runner=DataflowRunner; may be given several times."""
 
     strict: bool = False
     """Exit 1 if any row could not be scored."""

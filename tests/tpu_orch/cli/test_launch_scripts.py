@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import tyro
 import yaml
+
+from tpu_orch.cli import score
+from tpu_orch.cli.train import parse
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "tpu_scripts"
@@ -162,15 +166,40 @@ def test_xpk() -> None:
 
 
 def test_beam_here_and_on_dataflow() -> None:
-    (here,) = dry("score_beam.sh", "local", "--workers", "3", "--dry-run", "--tools", "a b")
-    assert here[:4] == ["tpu-orch", "score", "--tools", "a b"] and "--beam-options=--direct_num_workers=3" in here
+    files = ["--tools", "a b", "--tasks", "t", "--rollouts", "r", "--out", "o", "--reward", "tier"]
     settings = {"PROJECT": "p", "REGION": "r", **CLOUD}
-    (there,) = dry("score_beam.sh", "dataflow", "--dry-run", "--tools", "gs://b/tools.json", **settings)
-    assert (
-        "--beam-options=--runner=DataflowRunner" in there
-        and "--beam-options=--sdk_container_image=registry/image:1" in there
-    )
+    asked = {}
+    for where in ("local", "dataflow"):
+        (words,) = dry("score_beam.sh", where, "--workers", "3", "--dry-run", *files, **settings)
+        assert words[:2] == ["tpu-orch", "score"]
+        asked[where] = tyro.cli(score.Args, args=words[2:])
+        assert (asked[where].tools, asked[where].runner) == ("a b", "beam")
+    beam = pytest.importorskip("apache_beam.options.pipeline_options", reason="needs the extra `beam`")
+    here, there = (beam.PipelineOptions(list(asked[where].beam_options)) for where in ("local", "dataflow"))
+    assert here.view_as(beam.StandardOptions).runner == "FnApiRunner"
+    assert here.view_as(beam.DirectOptions).direct_num_workers == 3
+    assert here.view_as(beam.DirectOptions).direct_running_mode == "multi_processing"
+    assert there.view_as(beam.StandardOptions).runner == "DataflowRunner"
+    assert there.view_as(beam.WorkerOptions).sdk_container_image == "registry/image:1"
+    assert there.view_as(beam.WorkerOptions).max_num_workers == 3
+    cloud = there.view_as(beam.GoogleCloudOptions)
+    assert (cloud.project, cloud.region, cloud.temp_location) == ("p", "r", "gs://bucket/temporary")
     assert call("score_beam.sh", "dataflow", "--tools", "x").returncode == 2
+
+
+def test_runs_are_started_with_words_that_the_command_reads() -> None:
+    asked = ["sandbox", "--mesh.fsdp", "4", "--faults", "slow=0.1@200ms,error=0.05"]
+    (vm,) = dry("tpu_vm.sh", "run", "--dry-run", *asked, **CLOUD)
+    line = shlex.split(next(word for word in vm if word.startswith("--command=")).removeprefix("--command="))
+    begin = line.index("train") + 1
+    told = call("gke.sh", "submit", "--dry-run", *asked, **CLOUD).stdout.partition("\n")[2]
+    (container,) = yaml.safe_load(told)["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    for words in (line[begin : line.index(">>")], container["args"]):
+        config = parse("train", words)
+        assert config is not None and (config.mesh.fsdp, config.faults) == (4, asked[-1])
+        assert config.checkpoint.folder == "gs://bucket/run-1/checkpoints"
 
 
 @pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.Dockerfile")), ids=lambda path: path.name)
