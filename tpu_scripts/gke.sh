@@ -17,11 +17,12 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tpu_scripts/shown.sh
 source "$here/tpu_scripts/shown.sh"
 
+take_dry_run "$@"
+set -- "${words[@]}"
 [ $# -gt 0 ] || refuse "what is to be done?"
-what=$1 dry=''
+what=$1
 shift
-case $what in -h | --help) usage; exit 0 ;; esac
-case ${1:-} in --dry-run) dry=1; shift ;; -h | --help) usage; exit 0 ;; esac
+case "$what ${1:-}" in -h* | --help* | *" -h" | *" --help") usage; exit 0 ;; esac
 [ -n "${NAME:-}" ] && [ -n "${IMAGE:-}" ] && [ -n "${BUCKET:-}" ] || refuse "NAME, IMAGE and BUCKET must be set"
 [[ $NAME =~ ^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$ ]] || refuse "NAME $NAME: small letters, digits and - only, a letter first, at most 32"
 restarts=${RESTARTS:-${SPOT:+100}}

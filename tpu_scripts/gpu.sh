@@ -18,8 +18,10 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tpu_scripts/shown.sh
 source "$here/tpu_scripts/shown.sh"
 
+take_dry_run "$@"
+set -- "${words[@]}"
 [ $# -gt 0 ] || refuse "host, slurm or install?"
-what=$1 nodes='' gpus='' dry=''
+what=$1 nodes='' gpus=''
 case $what in
     -h | --help) usage; exit 0 ;;
     host | slurm | install) shift ;;
@@ -30,7 +32,6 @@ while [ $# -gt 0 ]; do
         -h | --help) usage; exit 0 ;;
         --nodes) nodes=${2:?}; shift 2 ;;
         --gpus) gpus=${2:?}; shift 2 ;;
-        --dry-run) dry=1; shift ;;
         *) break ;;
     esac
 done

@@ -15,13 +15,14 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tpu_scripts/shown.sh
 source "$here/tpu_scripts/shown.sh"
 
-processes=2 devices=1 dry=
+processes=2 devices=1
+take_dry_run "$@"
+set -- "${words[@]}"
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
         --processes) processes=${2:?}; shift 2 ;;
         --devices) devices=${2:?}; shift 2 ;;
-        --dry-run) dry=1; shift ;;
         *) break ;;
     esac
 done

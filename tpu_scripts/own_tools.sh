@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a description of your tools to a folder that training reads, in five steps, with no traces and no workflows at hand.
 #
-#   tpu_scripts/own_tools.sh FROM OUT [VALUES.yaml]
+#   tpu_scripts/own_tools.sh [--dry-run] FROM OUT [VALUES.yaml]
 #
 #   FROM         an OpenAPI 3 file or URL, or a live MCP server: mcp:URL, or "mcp:COMMAND" for one started on stdio
 #   OUT          folder for everything; the same command goes on from what is there
@@ -11,16 +11,18 @@
 # TASKS of each workflow (10), CALLS least and most calls of a task (1:4), TPU_ORCH the command. Secrets of your API:
 # step 1 says which variables it expects them in. Tools that change things are never called.
 set -euo pipefail
-
-if [ $# -lt 2 ] || [ $# -gt 3 ]; then
-    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
-    exit 2
-fi
-from=$1 out=$2 values=${3:-}
 here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tpu_scripts/shown.sh
+source "$here/tpu_scripts/shown.sh"
+
+take_dry_run "$@"
+set -- "${words[@]}"
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+[ $# -eq 2 ] || [ $# -eq 3 ] || refuse "where from, and where to?"
+from=$1 out=$2 values=${3:-}
 orch=${TPU_ORCH:-$here/.venv/bin/tpu-orch}
 calls=${CALLS:-1:4}
-mkdir -p "$out"
+run mkdir -p "$out"
 
 case $from in
     mcp:*) backend=$from ;;
@@ -28,21 +30,21 @@ case $from in
 esac
 
 echo "1/5 tools import: the catalogue" >&2
-"$orch" tools import "$from" --out "$out/tools.json"
+run "$orch" tools import "$from" --out "$out/tools.json"
 
 echo "2/5 explore: real responses, reads only" >&2
-"$orch" explore --tools "$out/tools.json" --backend "$backend" --out "$out/explored" \
+run "$orch" explore --tools "$out/tools.json" --backend "$backend" --out "$out/explored" \
     --budget "${BUDGET:-500}" --per-second "${PER_SECOND:-5}" ${values:+--seeds "$values"}
 
 echo "3/5 store export: the responses beside the catalogue" >&2
-"$orch" store export "$out/explored/responses.store" --responses "$out/responses.jsonl"
+run "$orch" store export "$out/explored/responses.store" --responses "$out/responses.jsonl"
 
 echo "4/5 workflows mine: which result feeds which argument" >&2
-"$orch" workflows mine --tools "$out/tools.json" --store "$out/explored/responses.store" \
+run "$orch" workflows mine --tools "$out/tools.json" --store "$out/explored/responses.store" \
     --calls "${calls%%:*}" "${calls##*:}" --out "$out/workflows.yaml"
 
 echo "5/5 synth: tasks, each checked against the responses" >&2
-"$orch" synth --tools "$out/tools.json" --store "$out/explored/responses.store" --workflows "$out/workflows.yaml" \
+run "$orch" synth --tools "$out/tools.json" --store "$out/explored/responses.store" --workflows "$out/workflows.yaml" \
     --calls "$calls" --per-workflow "${TASKS:-10}" --out "$out/tasks.jsonl" --report "$out/synth.json"
 
-echo "$out is ready; train on it with: $orch train booking --data $out" >&2
+[ -n "$dry" ] || echo "$out is ready; train on it with: $orch train booking --data $out" >&2

@@ -16,15 +16,16 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tpu_scripts/shown.sh
 source "$here/tpu_scripts/shown.sh"
 
+take_dry_run "$@"
+set -- "${words[@]}"
 [ $# -gt 0 ] || refuse "local, image or dataflow?"
-what=$1 workers='' dry=''
+what=$1 workers=''
 shift
 case $what in -h | --help) usage; exit 0 ;; esac
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
         --workers) workers=${2:?}; shift 2 ;;
-        --dry-run) dry=1; shift ;;
         *) break ;;
     esac
 done
@@ -50,6 +51,4 @@ if [ "$what" = image ]; then
     exit
 fi
 [ $# -gt 0 ] || refuse "which files? tpu-orch score --help lists the options"
-words=()
-for option in "${options[@]}"; do words+=("--beam-options=$option"); done
-run "$orch" score "$@" --runner beam "${words[@]}"
+run "$orch" score "$@" --runner beam "${options[@]/#/--beam-options=}"

@@ -11,6 +11,14 @@ refuse() {
     exit 2
 }
 
+# Takes --dry-run out of the words of the command line, wherever it stands; the others are left in `words`.
+take_dry_run() {
+    dry='' words=()
+    for word in "$@"; do
+        if [ "$word" = --dry-run ]; then dry=1; else words+=("$word"); fi
+    done
+}
+
 # Runs a command, or with --dry-run prints it as a line that a shell would take.
 run() {
     if [ -n "${dry:-}" ]; then

@@ -17,11 +17,12 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tpu_scripts/shown.sh
 source "$here/tpu_scripts/shown.sh"
 
+take_dry_run "$@"
+set -- "${words[@]}"
 [ $# -gt 0 ] || refuse "what is to be done?"
-what=$1 dry=''
+what=$1
 shift
-case $what in -h | --help) usage; exit 0 ;; esac
-case ${1:-} in --dry-run) dry=1; shift ;; -h | --help) usage; exit 0 ;; esac
+case "$what ${1:-}" in -h* | --help* | *" -h" | *" --help") usage; exit 0 ;; esac
 name=${NAME:-} zone=${ZONE:-} bucket=${BUCKET:-}
 [ -n "$name" ] && [ -n "$zone" ] || refuse "NAME and ZONE must be set"
 queued=(gcloud compute tpus queued-resources)

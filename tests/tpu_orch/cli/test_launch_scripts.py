@@ -17,7 +17,7 @@ from tpu_orch.cli.train import parse
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "tpu_scripts"
-LAUNCHERS = ("local.sh", "gpu.sh", "tpu_vm.sh", "gke.sh", "score_beam.sh")
+LAUNCHERS = ("local.sh", "gpu.sh", "tpu_vm.sh", "gke.sh", "score_beam.sh", "own_tools.sh")
 CLOUD = {"NAME": "run-1", "ZONE": "us-west4-a", "IMAGE": "registry/image:1", "BUCKET": "gs://bucket"}
 
 
@@ -58,6 +58,25 @@ def test_shellcheck_finds_nothing() -> None:
         [program, "-x", *map(str, sorted(SCRIPTS.glob("*.sh")))], capture_output=True, text=True, cwd=ROOT
     )
     assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_dry_run_may_stand_anywhere(at: int) -> None:
+    words = ["sandbox", "--out", "runs/two"]
+    words.insert(at, "--dry-run")
+    assert [line[-4:] for line in dry("local.sh", *words)] == [["train", "sandbox", "--out", "runs/two"]] * 2
+
+
+def test_own_tools_step_by_step() -> None:
+    lines = dry("own_tools.sh", "my api.yaml", "own", "--dry-run")
+    assert [line[1:3] for line in lines[1:]] == [
+        ["tools", "import"],
+        ["explore", "--tools"],
+        ["store", "export"],
+        ["workflows", "mine"],
+        ["synth", "--tools"],
+    ]
+    assert lines[1][3] == "my api.yaml" and not (ROOT / "own").exists()
 
 
 def test_local_processes() -> None:
