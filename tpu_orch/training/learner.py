@@ -3,16 +3,19 @@
 Hidden states and logits stand apart so that log-probs of a large vocabulary can be made in chunks.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from models import decoder
 from models.config import ModelConfig
+from models.sharding import RULES
 
 Params: TypeAlias = Any
 
@@ -62,8 +65,10 @@ def target_statistics(
       chunk: tokens a row whose logits exist at one time, forward and backward; None: all.
     """
 
-    def of(hidden: Float[Array, "B C D"], targets: Int[Array, "B C"]) -> tuple[Array, Array]:
-        logits = learner.logits(params, hidden).astype(jnp.float32) / temperature
+    def of(
+        hidden: Float[Array, "B C D"], targets: Int[Array, "B C"], logits_of: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        logits = logits_of(hidden).astype(jnp.float32) / temperature
         norm = jax.nn.logsumexp(logits, axis=-1)
         # Picking the logit before subtracting spares the log-softmax [B T V] and its scatter: 1.5 times faster on CPU.
         picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
@@ -74,10 +79,37 @@ def target_statistics(
 
     rows, length = targets.shape
     if chunk is None or chunk >= length:
-        return TargetStatistics(*of(hidden, targets))
+        return TargetStatistics(*of(hidden, targets, partial(learner.logits, params)))
     pieces = -(-length // chunk)
     spare = ((0, 0), (0, pieces * chunk - length))
     cut_hidden = jnp.pad(hidden, (*spare, (0, 0))).reshape(rows, pieces, chunk, -1).swapaxes(0, 1)
     cut_targets = jnp.pad(targets, spare).reshape(rows, pieces, chunk).swapaxes(0, 1)
-    made = jax.lax.map(jax.checkpoint(lambda piece: of(*piece)), (cut_hidden, cut_targets))
+    logits_of = logits_of_shards(learner, params, rows)
+    made = jax.lax.map(jax.checkpoint(lambda piece: of(*piece, logits_of)), (cut_hidden, cut_targets))
     return TargetStatistics(*(part.swapaxes(0, 1).reshape(rows, -1)[:, :length] for part in made))
+
+
+def logits_of_shards(learner: Learner, params: Params, rows: int) -> Callable[[Array], Array]:
+    """Hidden states [B C D] -> logits [B C V], for many calls in a loop.
+
+    On a mesh each device that has rows of its own has a copy of the vocabulary's weights, too: what the turns of the loop add to
+    its gradient stays there, and is summed over devices once, after the loop, instead of in every turn.
+    """
+    mesh_shape = jax.sharding.get_abstract_mesh().shape
+    axes = tuple(axis for axis in RULES["batch"] if mesh_shape.get(axis, 1) > 1)
+    ways = math.prod(mesh_shape[axis] for axis in axes)
+    if ways == 1 or rows % ways:
+        return partial(learner.logits, params)
+
+    def copied(leaf: Array) -> Array:
+        spec = PartitionSpec(axes, *[PartitionSpec.UNCONSTRAINED] * leaf.ndim)
+        return jax.lax.with_sharding_constraint(jnp.broadcast_to(leaf, (ways, *leaf.shape)), spec)
+
+    copies = jax.tree.map(copied, params)
+    of_shard = jax.vmap(learner.logits, spmd_axis_name=axes)
+
+    def logits(hidden: Float[Array, "B C D"]) -> Float[Array, "B C V"]:
+        made = of_shard(copies, hidden.reshape(ways, rows // ways, *hidden.shape[1:]))
+        return made.reshape(*hidden.shape[:-1], -1)
+
+    return logits

@@ -5,11 +5,13 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
 from models import decoder, table
 from models.config import ModelConfig
 from models.sharding import batch_sharding, make_mesh, param_shardings
 from tpu_orch.planning.collectives import bytes_by_ring, collectives
+from tpu_orch.training.learner import decoder_learner, target_statistics
 
 MODEL = ModelConfig(vocab_size=64, d_model=32, layers=3, heads=4, kv_heads=4, head_dim=16, d_ff=64)
 
@@ -75,3 +77,22 @@ def test_pieces_of_one_collective_count_once_and_loops_by_their_condition() -> N
     weight = 1024 * 3072 * 2
     assert bytes_by_ring(found) == {4: pytest.approx(28 * (0.75 + 0.75) * weight), 2: 64 * 8 * 2}
     assert {one.kind for one in found} == {"all-gather", "all-reduce"}
+
+
+def test_the_gradient_of_the_vocabulary_is_sent_once_however_many_chunks_make_the_logits() -> None:
+    mesh = make_mesh({"fsdp": 4, "model": 2})
+    learner = decoder_learner(MODEL)._replace(logits=lambda table, hidden: hidden @ table)
+    rows, place = batch_sharding(mesh), NamedSharding(mesh, PartitionSpec("fsdp", "model"))
+    table = jax.ShapeDtypeStruct((32, 64), jnp.float32, sharding=place)
+    hidden = jax.ShapeDtypeStruct((8, 16, 32), jnp.float32, sharding=rows)
+    targets = jax.ShapeDtypeStruct((8, 16), jnp.int32, sharding=rows)
+
+    def bytes_sent(chunk: int) -> float:
+        def loss(table: jax.Array, hidden: jax.Array, targets: jax.Array) -> jax.Array:
+            return target_statistics(learner, table, hidden, targets, jnp.float32(1.0), chunk=chunk).logprobs.sum()
+
+        with jax.set_mesh(mesh):
+            made = jax.jit(jax.grad(loss), out_shardings=place).lower(table, hidden, targets).compile()
+        return bytes_by_ring(collectives(made.as_text(), mesh.size))[4]
+
+    assert 0 < bytes_sent(2) == bytes_sent(8)
