@@ -18,6 +18,12 @@ def google_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         store: ClassVar[dict] = {}
         pseudo_dirs: ClassVar[list] = [""]
 
+        def makedirs(self, path: str, exist_ok: bool = False) -> None:
+            """A bucket has no folders, only names: an empty one is not there."""
+
+        def mkdir(self, path: str, create_parents: bool = True, **given: object) -> None:
+            pass
+
         @classmethod
         def _strip_protocol(cls, path: str) -> str:
             return super()._strip_protocol(path.removeprefix("gcs://").removeprefix("gs://"))

@@ -277,7 +277,7 @@ def _scores(directory: Place) -> dict[int, float | None]:
 
 def _sweep(directory: epath.Path) -> None:
     """Removes folders of steps that never became checkpoints."""
-    for path in directory.iterdir():
+    for path in directory.iterdir() if directory.exists() else ():  # an empty folder of a bucket is none
         if path.is_dir() and path.name.split(".")[0].isdecimal() and not (path / manifests.NAME).exists():
             path.rmtree()
 
