@@ -26,6 +26,7 @@ from tpu_orch.planning.show import gib, plan_json, print_plan
 from tpu_orch.planning.slices import parse_slice
 from tpu_orch.planning.workload import WorkloadOptions
 from tpu_orch.presets import find_preset
+from tpu_orch.reports.messages import say
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def run(args: Args) -> int:
     compiles = not (args.formula or where.is_gpu)
     if compiles and not abstract_devices.has_libtpu():
         raise InputError(f"{abstract_devices.INSTALL}; --formula plans without it")
+    if compiles and (other := abstract_devices.other_libtpu()):
+        say(other)
     setting = make_setting(configured(args), args.model, args.lora)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     wanted = [(setting, parse_mesh(args.mesh))]
@@ -102,7 +105,7 @@ def run(args: Args) -> int:
             compiles=compiles,
             workload=args.workload,
             assume=args.assume,
-            tell=lambda line: print(line, file=sys.stderr),
+            tell=say,
         )
         plans.append(plan)
         print_plan(plan, args.price, console)

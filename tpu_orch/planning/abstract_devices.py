@@ -1,7 +1,9 @@
 """Devices of a slice that is not there: libtpu describes and compiles for any topology without having one."""
 
+import importlib.metadata
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 
 import jax
@@ -23,6 +25,19 @@ INSTALL = "planning for TPUs needs libtpu, which compiles for slices that are no
 
 def has_libtpu() -> bool:
     return importlib.util.find_spec("libtpu") is not None
+
+
+def other_libtpu() -> str | None:
+    """One line where the installed libtpu is not the one that this jax names in its extra `tpu`; None where it is."""
+    named = [re.match(r"libtpu==([0-9.]+)", line) for line in importlib.metadata.requires("jax") or ()]
+    wanted = next((found[1].rstrip(".") for found in named if found), None)
+    there, jax_version = importlib.metadata.version("libtpu"), importlib.metadata.version("jax")
+    if wanted is None or f"{there}.".startswith(f"{wanted}."):
+        return None
+    return (
+        f"libtpu {there} is not the one for jax {jax_version} ({wanted}): what it compiles may not be read back, and bytes "
+        f"between chips are then by formula; pip install 'jax[tpu]=={jax_version}'"
+    )
 
 
 def slice_devices(where: Slice) -> list[jax.Device]:
