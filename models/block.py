@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from models.config import ModelConfig
+from models.experts import expert_mlp
 from models.norms import rms_norm
 from models.rotary import Schedule, rotate, rotation
 from models.sharding import constrain, gathered
@@ -33,7 +34,8 @@ def block(
     weights = ready(config, weights)
     mixed, extra = attend(*projections(config, weights, varying, norm(config, weights, "attention_norm", x), positions))
     x = x + after(config, weights, "attention_post_norm", project(weights, "o", "btnh,nhd->btd", mixed))
-    mixed = gated_mlp(config, weights, norm(config, weights, "mlp_norm", x))
+    mlp = expert_mlp if config.experts else gated_mlp
+    mixed = mlp(config, weights, norm(config, weights, "mlp_norm", x))
     x = x + after(config, weights, "mlp_post_norm", mixed)
     return constrain(x, "batch", "sequence", "width"), extra
 

@@ -45,7 +45,7 @@ class ModelConfig:
     head_dim: int
     """H: size of one head, even"""
     d_ff: int
-    """F: width of the gated MLP"""
+    """F: width of the gated MLP; of each of them where there are experts"""
     norm_eps: float = 1e-6
     """added to the mean square in every RMSNorm"""
     tied_embeddings: bool = True
@@ -75,6 +75,14 @@ class ModelConfig:
     """scores are squashed into +- this by a tanh (Gemma 2); 0: not"""
     activation: Literal["silu", "gelu"] = "silu"
     """of the gate of the MLP; gelu in its tanh form (Gemma)"""
+    experts: int = 0
+    """E: gated MLPs of a layer among which a router chooses for each token (Qwen3-MoE); 0: there is one, for all tokens"""
+    experts_per_token: int = 0
+    """how many it chooses"""
+    expert_weights_sum_to_one: bool = True
+    """the weights of the chosen are made to; else they stay shares among all experts"""
+    expert_kernel: Literal["auto", "blocks", "ragged"] = "auto"
+    """how experts' products are computed (`models.grouped`); auto: ragged on TPUs, blocks elsewhere"""
     post_norms: bool = False
     """RMSNorm on the output of attention and MLP as well (Gemma)"""
     norm_plus_one: bool = False
@@ -106,6 +114,11 @@ class ModelConfig:
             raise ConfigError(f"model.heads {self.heads} is no multiple of model.kv_heads {self.kv_heads}")
         if self.head_dim % 2:
             raise ConfigError(f"model.head_dim {self.head_dim} is odd: the rotation works on pairs")
+        if self.experts and (not 1 <= self.experts_per_token <= self.experts or self.activation != "silu"):
+            raise ConfigError(
+                f"model.experts_per_token is {self.experts_per_token}: must lie in 1 to model.experts ({self.experts}), "
+                "and the activation of experts is silu"
+            )
         if self.previous_token_head and (not self.qk_norm or self.norm_plus_one or self.window):
             raise ConfigError("model.previous_token_head sets up a head with qk_norm, plain norms and no window")
         if self.attention == "cudnn" and (self.attention_softcap or self.dtype == "float32"):
@@ -118,6 +131,11 @@ class ModelConfig:
     def score_scale(self) -> float:
         """What q k' is multiplied by."""
         return (self.query_scalar or self.head_dim) ** -0.5
+
+    @property
+    def mlp_width(self) -> int:
+        """Of all MLPs that one token goes through."""
+        return self.d_ff * (self.experts_per_token if self.experts else 1)
 
     def is_local(self, layer: int) -> bool:
         """Whether layer `layer` (from 0) sees only its window."""

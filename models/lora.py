@@ -47,11 +47,23 @@ class LoraConfig:
         return self.alpha / self.rank
 
 
+def adaptable(config: ModelConfig) -> tuple[str, ...]:
+    """The projections of a model that may have adapters: all, or of a mixture of experts those of its attention."""
+    return tuple(name for name in INPUT_AXES if not config.experts or name in ("q", "k", "v", "o"))
+
+
 def adapter_table(config: ModelConfig, lora: LoraConfig) -> Table:
-    """The table of the adapters: factors a [L, inputs, r] and b [L, r, outputs] of each target."""
+    """The table of the adapters: factors a [L, inputs, r] and b [L, r, outputs] of each target.
+
+    Raises ConfigError for a target that the model cannot have.
+    """
     specs: dict[str, Spec] = {}
     for name in lora.targets:
         base = parameter_table(config)["layers"][name]
+        if name not in adaptable(config):
+            raise ConfigError(
+                f"lora.targets {name}: experts have no adapters, take some of {', '.join(adaptable(config))}"
+            )
         cut = 1 + INPUT_AXES[name]
         inputs, outputs = base.shape[1:cut], base.shape[cut:]
         normal = initializers.normal(1 / math.sqrt(math.prod(inputs)))

@@ -22,6 +22,11 @@ def _qwen3(d_model: int, layers: int, heads: int, d_ff: int, tied: bool) -> Mode
     )
 
 
+def _qwen3_moe(d_model: int, layers: int, heads: int, d_ff: int) -> ModelConfig:
+    shape = _qwen3(d_model, layers, heads, d_ff, tied=False)
+    return dataclasses.replace(shape, kv_heads=4, experts=128, experts_per_token=8)
+
+
 def _qwen2(d_model: int, layers: int, heads: int, kv_heads: int, d_ff: int, vocab: int, tied: bool) -> ModelConfig:
     return ModelConfig(
         vocab_size=vocab,
@@ -99,6 +104,8 @@ _FLOAT32 = {
     "qwen3-8b": _qwen3(4096, 36, 32, 12_288, tied=False),
     "qwen3-14b": _qwen3(5120, 40, 40, 17_408, tied=False),
     "qwen3-32b": _qwen3(5120, 64, 64, 25_600, tied=False),
+    "qwen3-30b-a3b": _qwen3_moe(2048, 48, 32, 768),
+    "qwen3-235b-a22b": _qwen3_moe(4096, 94, 64, 1536),
     "qwen2.5-0.5b": _qwen2(896, 24, 14, 2, 4864, 151_936, tied=True),
     "qwen2.5-1.5b": _qwen2(1536, 28, 12, 2, 8960, 151_936, tied=True),
     "qwen2.5-3b": _qwen2(2048, 36, 16, 2, 11_008, 151_936, tied=True),
@@ -112,6 +119,7 @@ _FLOAT32 = {
     "llama-3.1-70b": _llama3(8192, 80, 64, 128, 28_672, False, _LLAMA_3_1),
     "llama-3.2-1b": _llama3(2048, 16, 32, 64, 8192, True, _LLAMA_3_2),
     "llama-3.2-3b": _llama3(3072, 28, 24, 128, 8192, True, _LLAMA_3_2),
+    "llama-3.3-70b": _llama3(8192, 80, 64, 128, 28_672, False, _LLAMA_3_1),
     "gemma-3-270m": _gemma3(640, 18, 4, 1, 256, 2048, 262_144, 512, 256, None),
     "gemma-3-1b": _gemma3(1152, 26, 4, 1, 256, 6912, 262_144, 512, 256, None),
     "gemma-3-4b": _gemma3(2560, 34, 8, 4, 256, 10_240, 262_208, 1024, 256, _EIGHTFOLD),

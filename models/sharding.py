@@ -1,7 +1,7 @@
 """One table from logical axes to mesh axes, and every sharding of the policy made from it.
 
-Mesh axes: `data` splits the batch, `fsdp` splits the batch and the weights' width, `model` splits heads, MLP and vocabulary,
-`sequence` splits the tokens of long rows (each device has its share of the queries and gathers all keys).
+Mesh axes: `data` splits the batch, `fsdp` splits the batch and the weights' width, `model` splits heads, MLP (or experts) and
+vocabulary, `sequence` splits the tokens of long rows (each device has its share of the queries and gathers all keys).
 The parameters' own axes stand in `models.table`. Two axes of one array may not meet on one mesh axis; an axis that its mesh axes
 do not divide is refused by name, except key and value heads, which are then replicated.
 """
@@ -39,6 +39,9 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "kv_heads": ("model",),
     "head_dim": (),
     "mlp": ("model",),
+    "experts": ("model",),
+    "expert_mlp": (),
+    "router": (),
     "norm": (),
     "rank": (),
 }

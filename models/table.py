@@ -92,6 +92,14 @@ def _attention_specs(config: ModelConfig) -> dict[str, Spec]:
 def _mlp_specs(config: ModelConfig) -> dict[str, Spec]:
     width, hidden = config.d_model, config.d_ff
     residual = 1 / math.sqrt(2 * config.layers)
+    if config.experts:
+        several, inner = (config.experts,), ("experts", "embed", "expert_mlp")
+        return _branch_norms(config, "mlp") | {
+            "router": _kernel((width, config.experts), ("embed", "router"), width),
+            "gate": _kernel((*several, width, hidden), inner, width),
+            "up": _kernel((*several, width, hidden), inner, width),
+            "down": _kernel((*several, hidden, width), ("experts", "expert_mlp", "embed"), hidden, residual),
+        }
     return _branch_norms(config, "mlp") | {
         "gate": _kernel((width, hidden), ("embed", "mlp"), width),
         "up": _kernel((width, hidden), ("embed", "mlp"), width),
@@ -121,3 +129,9 @@ def weight_count(table: Table) -> int:
 def parameter_count(config: ModelConfig) -> int:
     """Number of weights, a tied table counted once."""
     return weight_count(parameter_table(config))
+
+
+def active_count(config: ModelConfig) -> int:
+    """Number of weights that one token meets: of a layer's experts those that it goes through."""
+    idle = config.experts - config.experts_per_token if config.experts else 0
+    return parameter_count(config) - config.layers * idle * 3 * config.d_model * config.d_ff

@@ -39,6 +39,7 @@ GEMMA3 = Family(gemma.gemma3, gemma.gemma3_results, gemma.STOPS, "parameters", g
 FAMILIES: Mapping[str, Family] = {
     "chatml": CHATML,
     "qwen3": QWEN3,
+    "qwen3_moe": QWEN3,
     "qwen2": QWEN2,
     "llama": LLAMA3,
     "gemma2": GEMMA3,

@@ -32,8 +32,11 @@ _PLAIN: Json = {
     "norm_plus_one": False,
     "scaled_embeddings": False,
 }
+_PLAIN |= {"experts": 0, "experts_per_token": 0, "expert_weights_sum_to_one": True}
 _PLAIN |= {"activation": "silu", "window": 0, "query_scalar": None, "attention_softcap": 0.0, "final_softcap": 0.0}
+_EXPERTS = ("experts", "experts_per_token", "expert_weights_sum_to_one")
 _GEMMA: Json = {
+    "experts": 0,
     "qkv_bias": False,
     "post_norms": True,
     "norm_plus_one": True,
@@ -48,6 +51,12 @@ _GEMMA_DEFAULTS = {
 }
 FAMILIES = {
     "qwen3": Family("Qwen3ForCausalLM", {"head_dim": 128, "rope_theta": 10_000.0}, _PLAIN | {"qk_norm": True}),
+    "qwen3_moe": Family(
+        "Qwen3MoeForCausalLM",
+        {"head_dim": 128, "rope_theta": 10_000.0, "num_experts": 128, "num_experts_per_tok": 8}
+        | {"norm_topk_prob": False, "decoder_sparse_step": 1},
+        {key: value for key, value in _PLAIN.items() if key not in _EXPERTS} | {"qk_norm": True},
+    ),
     "qwen2": Family("Qwen2ForCausalLM", {"rope_theta": 10_000.0}, _PLAIN | {"qkv_bias": True}),
     "llama": Family("LlamaForCausalLM", {"rope_theta": 10_000.0}, _PLAIN),
     "gemma2": Family(
@@ -82,6 +91,8 @@ ONLY: dict[str, tuple[Any, ...]] = {
     "use_sliding_window": (False, None),
     "use_bidirectional_attention": (False, None),
     "pretraining_tp": (1, None),
+    "decoder_sparse_step": (1, None),
+    "mlp_only_layers": ([], None),
 }
 ACTIVATIONS = {"silu": "silu", "gelu_pytorch_tanh": "gelu"}
 
@@ -120,6 +131,8 @@ def config_from(raw: Json, where: str) -> ModelConfig:
     fields["tied_embeddings"] = given.get("tie_word_embeddings", False)
     fields["dtype"] = fields["param_dtype"] = kind or "float32"
     fields |= family.fixed | _rotary(given, where)
+    if "experts" not in family.fixed:
+        fields |= _experts(given, where)
     if fields["post_norms"]:
         fields |= _gemma(given, raw, where)
     activation = ACTIVATIONS.get(str(given.get("hidden_activation", given.get("hidden_act", "silu"))))
@@ -152,6 +165,17 @@ def _scaling(rope: Json, where: str) -> RopeScaling | None:
         low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
         return RopeScaling("llama3", float(rope["factor"]), low, high, int(rope["original_max_position_embeddings"]))
     raise ConfigError(f"{where}: rope type {kind!r} is none of default, linear, llama3")
+
+
+def _experts(given: Json, where: str) -> Json:
+    if "moe_intermediate_size" not in given:
+        raise ConfigError(f"{where}: key moe_intermediate_size is missing")
+    return {
+        "d_ff": given["moe_intermediate_size"],
+        "experts": int(given["num_local_experts" if "num_local_experts" in given else "num_experts"]),
+        "experts_per_token": int(given["num_experts_per_tok"]),
+        "expert_weights_sum_to_one": bool(given["norm_topk_prob"]),
+    }
 
 
 def _gemma(given: Json, raw: Json, where: str) -> Json:
@@ -202,6 +226,10 @@ def published_config(config: ModelConfig, max_length: int) -> Json:
     raw |= {"max_position_embeddings": max_length, "rope_theta": config.rope_theta}
     raw["rope_scaling"] = _published_scaling(config.rope_scaling)
     activation = next(theirs for theirs, ours in ACTIVATIONS.items() if ours == config.activation)
+    if config.experts:
+        raw |= {"num_experts": config.experts, "num_experts_per_tok": config.experts_per_token}
+        raw |= {"moe_intermediate_size": config.d_ff, "norm_topk_prob": config.expert_weights_sum_to_one}
+        raw |= {"decoder_sparse_step": 1, "mlp_only_layers": []}
     if not config.post_norms:
         return raw | {"hidden_act": activation, "attention_bias": False}
     return raw | {

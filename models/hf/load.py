@@ -1,10 +1,10 @@
 """Published weights straight into sharded arrays: file by file, one tensor at a time, each device reading only its own part.
 
 A stacked parameter is made empty on its devices and filled layer by layer in place, so that the host never holds more than one
-published tensor. Every name, shape and type is checked against the table before anything is read.
+layer's piece of it. Every name, shape and type is checked against the table before anything is read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -39,20 +39,23 @@ def load_params(
     shapes = abstract(config)
     params: Tree = {group: {} for group in shapes}
     told: Path | None = None
-    for tensor in tensors.values():
-        if tensor.name not in wanted:
+    seen: set[Link] = set()
+    for tensor in tensors.values():  # in the order of the files; a layer's experts when the first of them comes
+        link = wanted.get(tensor.name)
+        if link is None or link in seen:
             continue
+        seen.add(link)
         if tensor.path != told:
             told = tensor.path
             tell(f"reading {told.name}")
-        link = wanted[tensor.name]
+        parts = [tensors[name] for name in link.published]
         group, name, sharding = params[link.group], link.name, shardings[link.group][link.name]
         if link.layer is None:
-            group[name] = _place(tensor, link, sharding, config)
+            group[name] = _place(parts, link, sharding, config)
             continue
         if name not in group:
             group[name] = _empty(shapes[link.group][name], sharding)
-        part = _place(tensor, link, NamedSharding(mesh, PartitionSpec(*sharding.spec[1:])), config)
+        part = _place(parts, link, NamedSharding(mesh, PartitionSpec(*sharding.spec[1:])), config)
         group[name] = _insert(group[name], part, jnp.int32(link.layer))
     return {group: {name: params[group][name] for name in names} for group, names in shapes.items()}
 
@@ -60,7 +63,7 @@ def load_params(
 def match(folder: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) -> dict[str, Link]:
     """Published name -> link, for exactly the tensors of this configuration; raises WeightsError if they are not those."""
     prefix = _prefix(folder, tensors)
-    wanted = {link.published: link for link in links(config, prefix)}
+    wanted = {name: link for link in links(config, prefix) for name in link.published}
     missing = [name for name in wanted if name not in tensors]
     if missing:
         raise WeightsError(f"{folder}: {len(missing)} tensors are missing, the first is {missing[0]}")
@@ -97,13 +100,15 @@ def _require_tied(folder: Path, head: Tensor, table: Tensor) -> None:
         )
 
 
-def _place(tensor: Tensor, link: Link, sharding: NamedSharding, config: ModelConfig) -> jax.Array:
-    """One published tensor on its devices, in our axes and type."""
-    whole = link.ours(tensor.map())
+def _place(tensors: Sequence[Tensor], link: Link, sharding: NamedSharding, config: ModelConfig) -> jax.Array:
+    """What these tensors hold on its devices, in our axes and type."""
+    mapped = [tensor.map() for tensor in tensors]
     dtype = jnp.dtype(config.param_dtype)
-    return jax.make_array_from_callback(
-        link.shape, sharding, lambda index: np.ascontiguousarray(whole[index]).astype(dtype)
-    )
+
+    def piece(index: tuple[slice, ...] | None) -> np.ndarray:
+        return np.ascontiguousarray(link.ours(mapped, index or ())).astype(dtype)
+
+    return jax.make_array_from_callback(link.shape, sharding, piece)
 
 
 def _empty(shape: jax.ShapeDtypeStruct, sharding: NamedSharding) -> jax.Array:

@@ -47,8 +47,8 @@ def save_folder(
         raise WeightsError(f"{folder} exists: choose another folder or remove it")
     kind = np.dtype(jnp.dtype(dtype or config.param_dtype))
     wanted = links(config)
-    plan = [Planned(link.published, kind, link.published_shape) for link in wanted]
-    arrays = (np.asarray(link.theirs(_fetch(params, link)), kind) for link in wanted)
+    plan = [Planned(name, kind, link.published_shape) for link in wanted for name in link.published]
+    arrays = (np.asarray(array, kind) for link in wanted for array in link.theirs(_fetch(params, link)))
     if jax.process_index() != 0:
         for _ in arrays:  # takes part in gathering each tensor
             pass

@@ -135,8 +135,8 @@ def test_two_axes_on_one_mesh_axis_are_refused() -> None:
         ConfigError, match="parameter embedding/table: axes 'vocab' and 'embed' both map to mesh axis 'model'"
     ):
         param_shardings(CONFIG, make_mesh({"data": 8}), clash)
-    with pytest.raises(ConfigError, match="logical axis 'experts' has no rule"):
-        check_collision("parameter x", ("experts",))
+    with pytest.raises(ConfigError, match="logical axis 'towers' has no rule"):
+        check_collision("parameter x", ("towers",))
 
 
 def test_an_indivisible_axis_is_refused_by_name_except_key_heads() -> None:

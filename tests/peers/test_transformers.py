@@ -21,12 +21,11 @@ from models.hf.configs import published_config, read_config
 from models.hf.load import load_params
 from models.hf.peft import save_adapter
 from models.hf.save import save_folder
-from models.lora import LoraConfig, attach, init_adapters, merge
+from models.lora import LoraConfig, adaptable, attach, init_adapters, merge
 
 PYTHON = os.environ.get("TPU_ORCH_PEERS_PYTHON", "")
 GOLDEN = Path(__file__).resolve().parents[1] / "models" / "golden"
-FAMILIES = ["qwen3", "qwen2", "llama3", "gemma2", "gemma3"]
-LORA = LoraConfig(rank=4, alpha=8.0)
+FAMILIES = ["qwen3", "qwen3_moe", "qwen2", "llama3", "gemma2", "gemma3"]
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,21 +47,22 @@ def make_cases(name: str, folder: Path) -> None:
     params = load_params(GOLDEN / name, config)
     with np.load(GOLDEN / name / "golden.npz") as arrays:
         ids = arrays["ids"]
-    adapters = init_adapters(config, LORA, jax.random.key(0))
+    lora = LoraConfig(rank=4, alpha=8.0, targets=adaptable(config))
+    adapters = init_adapters(config, lora, jax.random.key(0))
     noise = jax.random.normal(jax.random.key(1), (10_000,))
     adapters = jax.tree.map(lambda leaf: leaf + 0.2 * noise[: leaf.size].reshape(leaf.shape), adapters)
     settings = {
         "again": (published, params, params),
         "renewed": (published_config(config, max_length=256), params, params),
-        "merged": (published, merge(params, adapters, LORA), merge(params, adapters, LORA)),
-        "adapter": (published, params, attach(params, adapters, LORA)),
+        "merged": (published, merge(params, adapters, lora), merge(params, adapters, lora)),
+        "adapter": (published, params, attach(params, adapters, lora)),
     }
     for kind, (json, stored, used) in settings.items():
         case = folder / f"{name}-{kind}"
         case.mkdir(parents=True)
         save_folder(case / "model", config, stored, json, file_limit=20_000)
         write_case(case, config, used, ids)
-    save_adapter(folder / f"{name}-adapter" / "adapter", config, LORA, adapters, base=name)
+    save_adapter(folder / f"{name}-adapter" / "adapter", config, lora, adapters, base=name)
 
 
 def test_exported_folders_load_and_agree(tmp_path: Path) -> None:

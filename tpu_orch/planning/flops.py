@@ -28,6 +28,8 @@ def _equation(equation: Any, turns: tuple[float, ...], depth: int) -> float:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
         return _dot(equation)
+    if name == "ragged_dot_general":
+        return _ragged_dot(equation)
     if name == "while":
         times = turns[depth] if depth < len(turns) else 1.0
         return times * sum(_count(inner, turns, depth + 1) for inner in _inner(params))
@@ -47,6 +49,15 @@ def _dot(equation: Any) -> float:
     (contracted, _), _ = equation.params["dimension_numbers"]
     left = equation.invars[0].aval.shape
     return 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
+
+
+def _ragged_dot(equation: Any) -> float:
+    """Every row counts, one group each, as if no slot were empty."""
+    numbers = equation.params["ragged_dot_dimension_numbers"]
+    contracted, _ = numbers.dot_dimension_numbers[0]
+    left, groups = equation.invars[0].aval.shape, equation.invars[2].aval.shape[-1]
+    whole = 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
+    return whole / groups if set(numbers.lhs_ragged_dimensions) & set(contracted) else whole
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Jaxpr]:

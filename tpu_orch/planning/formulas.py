@@ -16,7 +16,7 @@ from models.cached_attention import KEY_CHUNK
 from models.config import ModelConfig
 from models.lora import adapter_table
 from models.sharding import MESH_AXES
-from models.table import parameter_count, parameter_table, weight_count
+from models.table import active_count, parameter_count, parameter_table, weight_count
 from tpu_orch.planning.collectives import Collective
 from tpu_orch.planning.compiled import Measured, device_bytes
 from tpu_orch.planning.programs import Abstract, rollout_programs, training_programs
@@ -72,7 +72,8 @@ def forward_flops(config: ModelConfig, tokens: Real, keys: Real, scored: Real) -
       keys: that each of them is multiplied with, masked ones included.
       scored: tokens whose logits are made.
     """
-    products = 2.0 * layer_weights(config) * tokens
+    idle = parameter_count(config) - active_count(config)  # of the experts
+    products = 2.0 * (layer_weights(config) - idle) * tokens
     attention = 4.0 * config.layers * tokens * keys * config.heads * config.head_dim
     return products + attention + 2.0 * scored * config.d_model * config.vocab_size
 
@@ -105,7 +106,7 @@ def _update(setting: Setting, mesh: Mapping[str, int]) -> tuple[float, float, tu
     scored = scored_places(setting, mesh) / batch_ways(mesh)
     per_shard = shape.scored or shape.tokens
     chunk = min(setting.run.logits_chunk or per_shard, per_shard) * (1 if shape.scored else rows)
-    width = 2 * config.heads * config.head_dim + 2 * config.kv_heads * config.head_dim + 3 * config.d_ff
+    width = 2 * config.heads * config.head_dim + 2 * config.kv_heads * config.head_dim + 3 * config.mlp_width
     kept = config.layers * tokens * config.d_model * size
     if config.remat != "block":
         kept += config.layers * tokens * (width / split + 4 * config.d_model) * size
@@ -145,7 +146,7 @@ def _extend(setting: Setting, mesh: Mapping[str, int], length: int) -> tuple[flo
     config, rows = setting.model, setting.engine_rows(mesh)
     size, split = jnp.dtype(config.dtype).itemsize, mesh["model"]
     local = rows / batch_ways(mesh)
-    width = 2 * config.heads * config.head_dim + 2 * config.kv_heads * config.head_dim + 3 * config.d_ff
+    width = 2 * config.heads * config.head_dim + 2 * config.kv_heads * config.head_dim + 3 * config.mlp_width
     heads = local * length * config.heads / split
     held = local * length * (width / split + 4 * config.d_model) * size
     held += heads * (2 * KEY_CHUNK + 2 * config.head_dim) * 4 + 2 * local * config.vocab_size / split * 4

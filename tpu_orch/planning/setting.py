@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from models.config import ModelConfig
-from models.lora import LoraConfig
+from models.lora import LoraConfig, adaptable
 from models.released import released
 from tpu_orch.config import RunConfig
 from tpu_orch.trainer.build import ROLLOUT_SHARE, packed_shapes
@@ -51,13 +51,15 @@ def make_setting(run: RunConfig, model: str | None, lora_rank: int = 0) -> Setti
     """
     from tpu_orch.trainer.build import model_config
 
-    lora = LoraConfig(rank=lora_rank) if lora_rank else None
     if model is None:
         decoder = dataclasses.replace(model_config(run, run.model.vocab or run.tokens), unroll=1)
     else:
         decoder = dataclasses.replace(released(model), param_dtype="float32", **TRAINING)
     if decoder.attention == "auto":
         decoder = dataclasses.replace(decoder, attention="xla")
+    if decoder.expert_kernel == "auto":  # of TPUs, on which this process does not run
+        decoder = dataclasses.replace(decoder, expert_kernel="ragged")
+    lora = LoraConfig(rank=lora_rank, targets=adaptable(decoder)) if lora_rank else None
     if lora is not None:
         decoder = dataclasses.replace(decoder, param_dtype=decoder.dtype)
     return Setting(decoder, run, lora)

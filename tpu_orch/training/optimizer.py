@@ -70,9 +70,12 @@ def matrices(params: Any) -> Any:
         group, name = (jax.tree_util.keystr((part,), simple=True) for part in path[-2:])
         if group != "layers" or leaf.ndim < 3 or not is_decayed(name):
             return None
-        # [L, inputs..., outputs...]: only the output projection sums over two axes, heads and their size.
-        inputs = 2 if name in ("o", "o_lora_a") else 1
-        return contrib.MuonDimensionNumbers(tuple(range(1, 1 + inputs)), tuple(range(1 + inputs, leaf.ndim)))
+        # [L, inputs..., outputs...]: only the output projection sums over two axes, heads and their size; experts stand by
+        # themselves as layers do, [L, E, input, output].
+        first, inputs = 1 + (name in ("gate", "up", "down") and leaf.ndim == 4), 2 if name in ("o", "o_lora_a") else 1
+        return contrib.MuonDimensionNumbers(
+            tuple(range(first, first + inputs)), tuple(range(first + inputs, leaf.ndim))
+        )
 
     return jax.tree_util.tree_map_with_path(of, params)
 

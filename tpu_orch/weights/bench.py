@@ -16,7 +16,7 @@ from models import decoder
 from models.cache import init_cache
 from models.config import ModelConfig
 from models.sharding import make_mesh, make_reshard, param_shardings
-from models.table import parameter_count
+from models.table import active_count, parameter_count
 from tpu_orch.planning.slices import chip_of
 from tpu_orch.reports.turns import seconds_of
 from tpu_orch.training.learner import decoder_learner, target_statistics
@@ -70,7 +70,7 @@ def forward_flops(config: ModelConfig, length: int) -> float:
     """Of a token of a row of that length: two for every weight of a product, and the scores and values of causal attention."""
     table = 0 if config.tied_embeddings else config.vocab_size * config.d_model
     attention = 2 * config.layers * config.heads * config.head_dim * length
-    return 2.0 * (parameter_count(config) - table) + attention
+    return 2.0 * (active_count(config) - table) + attention
 
 
 class Peak(NamedTuple):

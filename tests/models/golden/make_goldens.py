@@ -53,6 +53,10 @@ CHECKPOINTS = {
     "gemma3": GEMMA
     | {"model_type": "gemma3_text", "num_hidden_layers": 3, "sliding_window_pattern": 2, "rope_theta": 1e6}
     | {"rope_local_base_freq": 1e4, "rope_scaling": {"rope_type": "linear", "factor": 8.0}},
+    "qwen3_moe": PLAIN
+    | {"model_type": "qwen3_moe", "head_dim": 8, "hidden_act": "silu", "rope_theta": 1e6, "tie_word_embeddings": False}
+    | {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "norm_topk_prob": True}
+    | {"decoder_sparse_step": 1, "mlp_only_layers": []},
 }
 
 

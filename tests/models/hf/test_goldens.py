@@ -20,7 +20,7 @@ from models.hf.tensor_files import read_folder
 from models.sharding import make_mesh
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-FAMILIES = ["qwen3", "qwen2", "llama3", "gemma2", "gemma3"]
+FAMILIES = ["qwen3", "qwen3_moe", "qwen2", "llama3", "gemma2", "gemma3"]
 
 
 def golden(name: str) -> tuple[Path, decoder.ModelConfig, np.ndarray, np.ndarray]:

@@ -56,3 +56,16 @@ def test_loops_that_end_by_themselves_take_the_turns_they_are_given() -> None:
     traced = jax.jit(powers).trace(jax.ShapeDtypeStruct((8, 8), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32))
     assert matmul_flops(traced.jaxpr) == 2 * 8**3
     assert matmul_flops(traced.jaxpr, (5, 7)) == 5 * 7 * 2 * 8**3
+
+
+def test_of_experts_those_count_that_a_token_meets() -> None:
+    config = replace(MODEL, d_ff=128, experts=4, experts_per_token=2, expert_kernel="ragged")
+    params = table.abstract(config)
+    counted = matmul_flops(jax.jit(forward(config)).trace(params, IDS, IDS).jaxpr)
+    assert counted == pytest.approx(forward_flops(config, ROWS * LENGTH, LENGTH, ROWS * LENGTH), rel=0.01)
+
+    def loss(params: dict[str, dict[str, jax.Array]], ids: jax.Array) -> jax.Array:
+        return decoder.forward(config, params, ids, ids).sum()
+
+    whole = matmul_flops(jax.jit(jax.grad(loss)).trace(params, IDS).jaxpr)
+    assert whole == pytest.approx(update_flops(config, ROWS, LENGTH, ROWS * LENGTH, chunked=False), rel=0.07)
