@@ -43,7 +43,8 @@ create() {
 install() {
     run git -C "$here" archive --format=tar.gz -o /tmp/tpu-orch.tar.gz HEAD
     run gcloud compute tpus tpu-vm scp /tmp/tpu-orch.tar.gz "$name:" --zone="$zone" --worker=all
-    on all "tar xzf ../tpu-orch.tar.gz && sudo apt-get -qq install -y python3.11-venv && python3.11 -m venv .venv \
+    on all "tar xzf ../tpu-orch.tar.gz && sudo apt-get -qq update \
+&& sudo apt-get -qq -o DPkg::Lock::Timeout=600 install -y python3.11-venv && python3.11 -m venv .venv \
 && .venv/bin/pip install -q --require-hashes -r tpu_scripts/requirements.tpu.lock && .venv/bin/pip install -q --no-deps ."
 }
 start() {

@@ -1,7 +1,7 @@
 """`tpu-orch doctor`: is this machine all right?"""
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.errors import InputError
+from tpu_orch.config import MeshOptions
 from tpu_orch.pod.cluster import join_cluster
 from tpu_orch.runs.doctor import examine
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.findings import Finding
-from tpu_orch.runs.machine import describe_machine
+from tpu_orch.runs.machine import describe_machine, processor
 
 MARKS = {"ok": ("✓ ok", "green"), "note": ("· note", "dim"), "care": ("! care", "yellow"), "bad": ("✗ bad", "red")}
 
@@ -38,6 +39,8 @@ class Args:
     tokenizer: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """A tokenizer's file to try; left out, a small one is trained."""
 
+    mesh: MeshOptions = field(default_factory=MeshOptions)
+
     json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Where the findings are written for programs."""
 
@@ -46,15 +49,16 @@ def run(args: Args) -> int:
     if args.folder.exists() and not args.folder.is_dir():
         raise InputError(f"{args.folder} is no folder")
     join_cluster()
-    findings = examine(args.folder, args.store, args.tokenizer)
-    console = Console(width=120)
-    console.print(table(findings))
+    findings = examine(args.folder, args.store, args.tokenizer, args.mesh)
     bad = [one.what for one in findings if one.state == "bad"]
+    process = 0 if "devices" in bad else jax.process_index()
+    console = Console(width=120)
+    console.print(table(findings, process))
     if args.json is not None:
         whole = {
-            "machine": describe_machine(),
+            "machine": processor() if "devices" in bad else describe_machine(),
             "host": socket.gethostname(),
-            "process": jax.process_index(),
+            "process": process,
             "bad": bad,
         }
         write_json(args.json, {**whole, "findings": [one._asdict() for one in findings]})
@@ -62,9 +66,9 @@ def run(args: Args) -> int:
     return 1 if bad else 0
 
 
-def table(findings: list[Finding]) -> Table:
+def table(findings: list[Finding], process: int) -> Table:
     """For people; the first column says in words what its colour says."""
-    made = Table("", "what", "found", "what to do", title=f"{socket.gethostname()}, process {jax.process_index()}")
+    made = Table("", "what", "found", "what to do", title=f"{socket.gethostname()}, process {process}")
     for one in findings:
         mark, style = MARKS[one.state]
         made.add_row(f"[{style}]{mark}[/{style}]", one.what, one.found, one.advice)

@@ -4,7 +4,7 @@ All chips are given the same, so each must come to the same, to the bit; what th
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from data_pipeline.errors import first_line
 from models import config as configs
 from models import decoder
 from models.cache import init_cache
+from models.errors import ConfigError
 from models.sharding import batch_sharding, cache_shardings, make_mesh, param_shardings
 from tpu_orch.runs.findings import Finding
 from tpu_orch.training.batch import demonstration_example, micro_batches, shapes
@@ -34,8 +35,12 @@ DRAWN = 4
 """Tokens drawn after the prompt."""
 
 
-def mesh_finding(mesh: Mesh, processes: int) -> Finding:
-    """How the devices lie, and how many processes hold them."""
+def asked_mesh(sizes: Mapping[str, int], slices: int = 1) -> Finding:
+    """Whether the devices make the mesh that a run is to have, how they lie, and how many processes hold them."""
+    try:
+        mesh, processes = make_mesh(sizes, slices=slices), jax.process_count()
+    except ConfigError as error:
+        return Finding("mesh", "bad", str(error), "other --mesh sizes, or so many devices; -1 takes all that are left")
     axes = " x ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1) or "one device"
     return Finding("mesh", "ok", f"{axes}, {processes} process{'es' if processes > 1 else ''}")
 
@@ -60,10 +65,10 @@ def bandwidth(devices: list[Any], size: int = MOVED) -> Finding:
     return Finding("host to device", "ok", told)
 
 
-def all_chips() -> Iterator[Finding]:
-    """The mesh over all devices, the way to them, an update and a rollout on each. Every process of a run calls it."""
+def all_chips(sizes: Mapping[str, int], slices: int = 1) -> Iterator[Finding]:
+    """The mesh that is asked for, the way to the devices, an update and a rollout on each. Every process of a run calls it."""
+    yield asked_mesh(sizes, slices)
     mesh = make_mesh({"data": -1})
-    yield mesh_finding(mesh, jax.process_count())
     yield bandwidth(jax.local_devices())
     for what, work in (("train step", trained), ("rollout step", rolled_out)):
         began = time.perf_counter()

@@ -10,18 +10,19 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, first_line
 from data_pipeline.formats import Recorded
 from data_pipeline.store import build_store, verify_store
 from data_pipeline.tokenizers import load_tokenizer, train_sentencepiece
 from data_pipeline.words import Tool
+from tpu_orch.config import MeshOptions
 from tpu_orch.runs.chips import all_chips
 from tpu_orch.runs.findings import Finding
 from tpu_orch.runs.machine import core_count, processor
@@ -45,13 +46,16 @@ SIDE = 256
 """Rows and columns of the product that is compiled."""
 
 
-def examine(folder: Path, stored: Path | None = None, pieces: Path | None = None) -> list[Finding]:
+def examine(
+    folder: Path, stored: Path | None = None, pieces: Path | None = None, mesh: MeshOptions | None = None
+) -> list[Finding]:
     """Every finding. Where processes work together, each of them calls it.
 
     Args:
       folder: where runs are to be written.
       stored: a store file to read; None: a small one is made and read.
       pieces: a tokenizer's file; None: a small one is trained.
+      mesh: that a run is to have; None: one axis over all devices.
     """
     return [
         python(sys.version_info[:2]),
@@ -59,13 +63,27 @@ def examine(folder: Path, stored: Path | None = None, pieces: Path | None = None
         cores(),
         memory(available_memory()),
         *disk(folder),
-        devices(jax.default_backend(), [one.device_kind for one in jax.devices()], there(ACCELERATORS)),
-        compilation(),
-        *all_chips(),
+        *computing(mesh or MeshOptions()),
         store(stored),
         tokenizer(pieces),
         *(extra(name, modules) for name, modules in EXTRAS.items()),
     ]
+
+
+def computing(mesh: MeshOptions) -> Iterator[Finding]:
+    """Devices and all that needs them; where JAX finds none, that alone."""
+    try:
+        found = jax.devices()
+    except RuntimeError as error:  # a platform that was asked for, or whose driver or library does not start
+        asked = os.environ.get("JAX_PLATFORMS")
+        advice = f"JAX_PLATFORMS is {asked}: unset it, or " if asked else ""
+        yield Finding(
+            "devices", "bad", first_line(error)[:160], f"{advice}install the driver and the extra cuda or tpu"
+        )
+        return
+    yield devices(jax.default_backend(), [one.device_kind for one in found], there(ACCELERATORS))
+    yield compilation()
+    yield from all_chips(mesh.sizes(), mesh.slices)
 
 
 def python(version: tuple[int, int]) -> Finding:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -39,6 +40,13 @@ def test_a_folder_is_copied_once(bucket: object, tmp_path: Path, monkeypatch: py
     assert folder.name == "booking"
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.json*")} == {"tools.json", "deep/er.jsonl"}
     assert fetch("memory://bucket/booking", tmp_path) == folder and len(copied) == 2
+
+
+def test_processes_of_a_host_copy_once(bucket: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = counted(bucket, monkeypatch)
+    with ThreadPoolExecutor(8) as beside:  # each opens the lock's file by itself, as a process does
+        folders = list(beside.map(lambda _: fetch("memory://bucket/booking", tmp_path), range(8)))
+    assert len(set(folders)) == 1 and len(copied) == 2
 
 
 def test_a_changed_copy_is_made_again(bucket: object, tmp_path: Path) -> None:

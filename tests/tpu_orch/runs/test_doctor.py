@@ -47,7 +47,7 @@ def test_a_chip_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(chips, "trained", fails)
     monkeypatch.setattr(chips, "rolled_out", lambda mesh: "")
     monkeypatch.setattr(chips, "bandwidth", lambda devices: Finding("host to device", "ok", ""))
-    found = {one.what: one for one in chips.all_chips()}
+    found = {one.what: one for one in chips.all_chips({"data": -1})}
     assert found["train step"].state == "bad" and "RuntimeError: out of luck" in found["train step"].found
     assert found["rollout step"].state == "ok"
 
@@ -73,6 +73,30 @@ def test_little_memory_is_said() -> None:
     assert doctor.memory(1 << 30).state == "care"
     assert doctor.memory(1 << 34).state == "ok"
     assert doctor.memory(None).state == "note"
+
+
+def test_a_mesh_that_the_devices_do_not_make_is_bad() -> None:
+    wrong = chips.asked_mesh({"data": -1, "model": 3})
+    assert wrong.state == "bad" and "does not make 8 devices" in wrong.found and "--mesh" in wrong.advice
+    assert chips.asked_mesh({"data": -1, "model": 2}).found == "data=4 x model=2, 1 process"
+
+
+def test_without_a_device_the_rest_is_still_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none() -> None:
+        raise RuntimeError("Unable to initialize backend 'tpu': no chips\nand more")
+
+    monkeypatch.setattr(jax, "devices", none)
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    found = tmp_path / "found.json"
+    assert main(["doctor", "--folder", str(tmp_path), "--json", str(found)]) == 1
+    assert "to be mended: devices" in capsys.readouterr().out
+    written = json.loads(found.read_text())
+    by_name = {one["what"]: one for one in written["findings"]}
+    assert by_name["devices"]["found"] == "Unable to initialize backend 'tpu': no chips"
+    assert "JAX_PLATFORMS is tpu" in by_name["devices"]["advice"]
+    assert by_name["store"]["state"] == "ok" and "train step" not in by_name and written["bad"] == ["devices"]
 
 
 def test_an_idle_accelerator_is_said() -> None:
