@@ -1,5 +1,9 @@
 """`tpu-orch bench plan`: predictions of `tpu-orch plan` beside what this machine does."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +17,7 @@ import tyro
 from data_pipeline.backends import PythonBackend
 from data_pipeline.chat import Chat
 from data_pipeline.environment import Environment
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.tokenizers import ByteTokenizer
 from data_pipeline.words import Task
 from models import decoder
@@ -21,8 +25,8 @@ from models.config import small
 from models.sharding import make_mesh
 from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
 from tpu_orch.planning.flops import matmul_flops
-from tpu_orch.planning.observe import observe
-from tpu_orch.planning.programs import training_programs
+from tpu_orch.planning.observe import EXACT, Observed, observe_memory, observe_seconds
+from tpu_orch.planning.programs import Program, training_programs
 from tpu_orch.planning.setting import Setting
 from tpu_orch.planning.simulate import Costs, Places, Simulated, simulate
 from tpu_orch.planning.workload import Lengths
@@ -41,8 +45,8 @@ PREDICTED = (24, 4, 256, 128)
 
 @dataclass(frozen=True)
 class Args:
-    """Compares predictions with this machine's CPU: peak memory of an update as the compiler tells it, its seconds after one
-    calibrating shape, and a run of the rollout engine as the simulator plays it after three calibrating runs.
+    """Compares predictions with this machine's CPU: peak memory of an update, as allocated in a process of its own, its seconds
+    after one calibrating shape, and a run of the rollout engine as the simulator plays it after three calibrating runs.
 
     A model of five million parameters in float32. It does not measure accelerators, and random weights call no tools.
     """
@@ -75,30 +79,44 @@ def row_of(what: str, predicted: float, observed: float) -> dict[str, Any]:
     return {"what": what, "predicted": predicted, "observed": observed, "ratio": predicted / observed}
 
 
-def update_rows(rounds: int) -> list[dict[str, Any]]:
-    """Peak memory (MB) and seconds of the update on micro-batches of several shapes."""
-
+def update_program(number: int, length: int) -> tuple[Program, Setting, jax.sharding.Mesh]:
+    """The update on a micro-batch of so many rows x tokens."""
     mesh = make_mesh({}, jax.devices()[:1])
     config = find_preset("sandbox").config()
+    engine = replace(config.engine, capacity=length)
+    run = replace(config, engine=engine, micro_tokens=number * length, logits_chunk=0)
+    setting = Setting(replace(small(), remat="block"), run, None)
+    return training_programs(setting, mesh)[0][0], setting, mesh
+
+
+def update_rows(rounds: int) -> list[dict[str, Any]]:
+    """Peak memory (MB) and seconds of the update on micro-batches of several shapes."""
     rows: list[dict[str, Any]] = []
     rate = 0.0
     for number, length in (CALIBRATION, *OTHERS):
-        engine = replace(config.engine, capacity=length)
-        run = replace(config, engine=engine, micro_tokens=number * length, logits_chunk=0)
-        setting = Setting(replace(small(), remat="block"), run, None)
-        program = training_programs(setting, mesh)[0][0]
-        with jax.set_mesh(mesh):
-            flops = matmul_flops(program.trace().jaxpr)
+        program, setting, mesh = update_program(number, length)
         shape = setting.micro_batch(mesh.shape)
         what = f"{shape.rows} x {shape.tokens}"
         say(f"update {what}")
-        seen = observe(program, mesh, rounds)
-        rows.append(row_of(f"memory MB, update {what}", seen.predicted_bytes / 1e6, seen.observed_bytes / 1e6))
+        with jax.set_mesh(mesh):
+            flops = matmul_flops(program.trace().jaxpr)
+        seconds = observe_seconds(program, mesh, rounds)
+        memory = memory_apart(number, length)
+        rows.append(row_of(f"memory MB, update {what}", memory.predicted_bytes / 1e6, memory.observed_bytes / 1e6))
         if rate:
-            rows.append(row_of(f"seconds, update {what}", flops / rate, seen.seconds))
+            rows.append(row_of(f"seconds, update {what}", flops / rate, seconds))
         else:
-            rate = flops / seen.seconds
+            rate = flops / seconds
     return rows
+
+
+def memory_apart(number: int, length: int) -> Observed:
+    """Peak memory of the update in a process of its own, whose allocator keeps nothing back."""
+    command = [sys.executable, "-m", "tpu_orch.cli.bench_plan", str(number), str(length)]
+    made = subprocess.run(command, env=os.environ | EXACT, capture_output=True, text=True)
+    if made.returncode:
+        raise WorkFailed(f"the process that measures memory failed: {first_line(made.stderr[-300:])}")
+    return Observed(*json.loads(made.stdout.splitlines()[-1]))
 
 
 def rollout_row(rounds: int) -> dict[str, Any]:
@@ -162,3 +180,9 @@ def simulated(engine: Any, places: Places, shape: Sequence[int], costs: Any) -> 
     ]
     options = replace(engine.options, max_new_tokens=drawn)
     return simulate(episodes, options, places, costs)
+
+
+if __name__ == "__main__":
+    prepare_platform()
+    update, _, one_device = update_program(*map(int, sys.argv[1:]))
+    print(json.dumps(observe_memory(update, one_device)))

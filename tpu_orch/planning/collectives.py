@@ -57,7 +57,7 @@ def collectives(hlo: str, devices: int, turns: Sequence[float] = ()) -> list[Col
       devices: of the program.
       turns: of loops whose number of turns the text does not tell, outermost first; 1 beyond its end.
     """
-    bodies, entry = _computations(hlo)
+    bodies, entry = computations(hlo)
     found: dict[tuple[str, str, str], Collective] = {}
 
     def visit(name: str, times: float, depth: int) -> None:
@@ -90,7 +90,8 @@ def bytes_by_ring(found: Sequence[Collective]) -> dict[int, float]:
     return total
 
 
-def _computations(hlo: str) -> tuple[dict[str, list[str]], str]:
+def computations(hlo: str) -> tuple[dict[str, list[str]], str]:
+    """The lines of each computation of a compiled program's text, and the name of the one that is entered."""
     bodies: dict[str, list[str]] = {}
     entry, current = "", ""
     for line in hlo.splitlines():

@@ -25,6 +25,7 @@ from tpu_orch.planning.setting import Setting, batch_ways
 Real = int | float
 LOGITS_COPIES = 3  # logits of a chunk, their exponentials, their gradient
 TABLE_COPIES = 3  # the embedding table gathered, its gradient, and that gradient reduced
+LOOP_COPIES = 2  # a device's copy of it for chunks of logits, and that copy's gradient
 
 
 def formula_programs(setting: Setting, mesh: Mapping[str, int]) -> tuple[list[Measured], Abstract]:
@@ -111,24 +112,27 @@ def _update(setting: Setting, mesh: Mapping[str, int]) -> tuple[float, float, tu
     if config.remat != "block":
         kept += config.layers * tokens * (width / split + 4 * config.d_model) * size
     queries = min(config.query_block or shape.tokens, shape.tokens)
+    chunked = bool(setting.run.logits_chunk) and setting.run.logits_chunk < per_shard
+    embedding = config.vocab_size * config.d_model / split * size
+    copied = chunked and batch_ways(mesh) > 1  # for the loop over chunks, in the type of the weights
+    logits = embedding / size * jnp.dtype(config.param_dtype).itemsize if copied else embedding
     held = {
         "between blocks": kept,
         "of a block": 2 * tokens * width / split * size,
         "scores": 2 * rows * config.heads / split * queries * shape.tokens * 4,
         "weights of a block": 2 * layer_weights(config) / config.layers / split * size,
-        "table": TABLE_COPIES * config.vocab_size * config.d_model / split * size,
+        "table": TABLE_COPIES * embedding + LOOP_COPIES * (logits if copied else 0.0),
         "logits": LOGITS_COPIES * chunk * config.vocab_size / split * 4,
         "gradients": _trained(setting) * 4 / (mesh["fsdp"] * split),
     }
-    chunked = bool(setting.run.logits_chunk) and setting.run.logits_chunk < per_shard
     flops = update_flops(config, shape.rows, shape.tokens, int(scored * batch_ways(mesh)), chunked)
     layers, ring = layer_weights(config) / split * size, mesh["fsdp"]
-    embedding = config.vocab_size * config.d_model / split * size
-    # The compiler gathers the table for every chunk of logits and reduces its gradient there, and once more for the lookup.
-    uses = 1.0 + (-(-per_shard // setting.run.logits_chunk) if chunked else 1)
-    moved = _gathered(layers, ring, 2.0 if config.remat == "block" else 1.0) + _gathered(embedding, ring, uses)
+    moved = _gathered(layers, ring, 2.0 if config.remat == "block" else 1.0)
+    for used in (embedding, logits):  # where ids are looked up, and where logits are made
+        moved += _gathered(used, ring, 1.0)
     if setting.lora is None:
-        moved += _reduced(layers, ring, scatter=True) + _reduced(embedding, ring, scatter=False, turns=uses)
+        moved += _reduced(layers, ring, scatter=True)
+        moved += _reduced(embedding, ring, scatter=False) + _reduced(logits, ring, scatter=False)
         moved += _reduced((layers + embedding) / ring, mesh["data"], scatter=False)
     turns = 6.0 if config.remat == "block" else 4.0
     moved += _reduced(tokens * config.d_model * size, split, scatter=False, turns=turns * config.layers)

@@ -42,6 +42,8 @@ class Plan(NamedTuple):
     kinds: dict[str, float]
     """bytes of a device, by what they are"""
     step: Step
+    assume: Assumptions
+    """what the step's seconds rest on"""
     checkpoint: float
     """bytes, over all devices"""
     largest: dict[str, int]
@@ -108,6 +110,7 @@ def make_plan(
         phases,
         kinds,
         estimate_step(setting, where, mesh, made, held, workload, assume),
+        assume,
         sum(float(np.prod(leaf.shape) * leaf.dtype.itemsize) for leaf in jax.tree.leaves(held.state)),
         largest(setting, mesh, phases, kinds, memory),
     )

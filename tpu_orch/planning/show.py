@@ -1,5 +1,6 @@
 """A plan for people, and as one JSON object."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -44,6 +45,11 @@ def print_plan(plan: Plan, price: float, console: Console) -> None:
     spent = step.seconds
     parts = ", ".join(f"{name} {spent[name]:.3g}" for name in ("rollout", "reshard", "update", "apply"))
     console.print(f"a step by estimate: {spent['total']:.3g} s ({parts}; {step.micro_batches} micro-batches)")
+    assume = plan.assume
+    console.print(
+        f"assumed: {assume.compute:.0%} of the peak of products, {assume.memory:.0%} of the memory's bandwidth, "
+        f"{assume.network:.0%} of the links', {1e3 * assume.launch:g} ms a call (--assume); lengths under --workload"
+    )
     played = step.simulated
     console.print(
         f"{played.sampled} tokens drawn, {played.fed} fed; {step.rollout_tokens_per_s:,.0f} tokens/s while drawing, "
@@ -125,6 +131,7 @@ def plan_json(plan: Plan, price: float) -> dict[str, Any]:
             "mfu": step.mfu,
             "rollout": step.simulated._asdict(),
         },
+        "assumed": asdict(plan.assume),
         "checkpoint_bytes": plan.checkpoint,
         "cost_a_step": step.seconds["total"] / 3600 * where.chips * price if price else None,
         "largest": plan.largest,
