@@ -85,7 +85,7 @@ def target_statistics(
     cut_hidden = jnp.pad(hidden, (*spare, (0, 0))).reshape(rows, pieces, chunk, -1).swapaxes(0, 1)
     cut_targets = jnp.pad(targets, spare).reshape(rows, pieces, chunk).swapaxes(0, 1)
     logits_of = logits_of_shards(learner, params, rows)
-    made = jax.lax.map(jax.checkpoint(lambda piece: of(*piece, logits_of)), (cut_hidden, cut_targets))
+    made = jax.lax.map(jax.checkpoint(lambda piece: of(piece[0], piece[1], logits_of)), (cut_hidden, cut_targets))
     return TargetStatistics(*(part.swapaxes(0, 1).reshape(rows, -1)[:, :length] for part in made))
 
 

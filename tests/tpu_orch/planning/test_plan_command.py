@@ -54,7 +54,9 @@ def test_search_ranks_meshes_that_divide_the_model(tmp_path: Path, capsys: pytes
     assert found[0]["fits"] and found[0]["cost_a_step"] > 0
     times = [one["step"]["seconds"]["total"] for one in found if one["fits"]]
     assert times == sorted(times)
-    assert "by formula" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "by formula" in said and "assumed: 50% of the peak of products" in said
+    assert found[0]["assumed"]["compute"] == 0.5
 
 
 @pytest.mark.parametrize(
