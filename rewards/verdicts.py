@@ -55,6 +55,11 @@ def kind_of(step: Resolved) -> str | None:
     return None if step.result is None else step.result.kind.value
 
 
+def writable(name: str) -> str:
+    """A name with a question mark for every half of a letter, which JSON's escapes can spell and UTF-8 cannot."""
+    return name if name.isascii() else name.encode("utf-8", "replace").decode("utf-8")
+
+
 def shown(value: Any, limit: int = 60) -> str:
     """A value as people read it in a verdict, cut."""
     text = repr(value)

@@ -16,12 +16,13 @@ import orjson
 from jaxtyping import Bool, Float, Int
 
 from data_pipeline.environment.references import KEY, is_reference
+from data_pipeline.jsontext import JsonError
 from data_pipeline.words import Json, JsonObject, ResultKind, Rollout, Task, Tool, ToolCall, ToolResult
 from rewards.arrays import namespace
 from rewards.released.tier_checks import REFERENCE, count_errors
 from rewards.released.tier_text import Completion, Unreadable, read_completion
 from rewards.remembered import Remembered
-from rewards.verdicts import CallVerdict, Verdict, plain_calls
+from rewards.verdicts import CallVerdict, Verdict, plain_calls, writable
 
 WEIGHTS = {"format": 1.0, "name": 1.0, "param": 1.0, "dtype": 1.0, "exec": 1.0, "answer": 5.0, "answer_unordered": 0.0}
 MISMATCH = 0.25
@@ -42,6 +43,10 @@ class Row(NamedTuple):
     executed: bool
     answer: bool
     answer_unordered: bool
+
+
+_UNFORMATTED = Row(False, False, 0, 0, 0, False, False, False)
+_UNREADABLE = _UNFORMATTED._replace(formatted=True)
 
 
 class Features(NamedTuple):
@@ -74,21 +79,23 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: E
     Args:
       execute: answers calls; None: the results that the rollout holds for the same calls.
     """
+    completion = None
     results: dict[str, ToolResult] = {}
-    calls = partial(plain_calls, rollout)
-    failed = Row(False, False, 0, 0, 0, False, False, False)
     try:
         completion = read_rollout(rollout, task, tools)
         if not completion.formatted:
-            return Verdict(failed, calls, ("the format is wrong",))
-        calls = partial(read_calls, rollout, completion, results)
+            return Verdict(_UNFORMATTED, partial(plain_calls, rollout), ("the format is wrong",))
         names, params, types = count_errors(completion.calls, tools)
-    except (Unreadable, AttributeError, TypeError) as error:
-        return Verdict(failed._replace(formatted=True), calls, (f"the calls cannot be read: {error}",))
-    row = Row(True, True, names, params, types, False, False, False)
+    except (Unreadable, AttributeError, TypeError, RecursionError) as error:
+        read = (
+            partial(plain_calls, rollout) if completion is None else partial(read_calls, rollout, completion, results)
+        )
+        return Verdict(_UNREADABLE, read, (f"the calls cannot be read: {error}",))
+    calls = partial(read_calls, rollout, completion, results)
     try:
         given = run(completion, task, tools, execute or _recorded(rollout), results)
     except _Raises as error:
+        row = Row(True, True, names, params, types, False, False, False)
         return Verdict(row, calls, (f"execution fails: {error}",))
     wanted = _EXPECTED(task)
     answer = given.text == wanted.given.text
@@ -102,16 +109,15 @@ def read_calls(rollout: Rollout, completion: Completion, results: Mapping[str, T
     if rollout.steps:
         return plain_calls(rollout)
     return tuple(
-        CallVerdict(name, None, results[one].kind.value if one in results else None, {})
+        CallVerdict(writable(name), None, results[one].kind.value if one in results else None, {})
         for one, step in completion.calls.items()
         for name in list(step)[:1]
     )
 
 
 def batch(rows: Sequence[Row]) -> Features:
-    columns = list(zip(*rows, strict=True))
-    kinds = (np.bool_, np.bool_, np.int32, np.int32, np.int32, np.bool_, np.bool_, np.bool_)
-    return Features(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+    formatted, readable, names, params, types, executed, answer, answer_unordered = np.array(rows, np.int32).T
+    return Features(formatted > 0, readable > 0, names, params, types, executed > 0, answer > 0, answer_unordered > 0)
 
 
 def components(features: Features) -> Components:
@@ -200,9 +206,12 @@ def run(
     results: dict[str, Json] = {}
     for one in order:
         answer = _answer(calls[one], results, task, tools, execute)
+        if answer is None or answer.kind is ResultKind.UNKNOWN_TOOL:
+            results[one] = None
+        else:  # a miss too: the released simulator answers every call of a known tool with some object
+            results[one] = answer.content
         if answer is not None:
             answers[one] = answer
-        results[one] = _content(answer)
     if results[order[-1]] is None:
         raise _Raises("the last call has no result")
     given = results if completion.returns_all else {order[-1]: results[order[-1]]}
@@ -226,28 +235,27 @@ def _answer(
     name, arguments = next(iter(step.items()))
     if name not in tools:
         return None
+    if type(arguments) is not dict:
+        raise _Raises("parameters that are no object")
     resolved = _resolved(arguments, results)
-    if name in _LOCATED and set(resolved) == {"tag"}:
+    if name in _LOCATED and resolved.keys() == {"tag"}:
         resolved = {}
-    answer = execute(ToolCall(name, resolved), task.context)
-    if answer.kind in (ResultKind.RAISED, ResultKind.TIMEOUT):
+    try:
+        answer = execute(ToolCall(name, resolved), task.context)
+    except JsonError as error:  # NaN, a lone surrogate, nested beyond what is stored: no store has such a call
+        answer = ToolResult(ResultKind.MISS, {"error": str(error)})
+    if answer.kind is ResultKind.RAISED or answer.kind is ResultKind.TIMEOUT:
         raise _Raises(f"{name}: {answer.kind.value}")
     return answer
-
-
-def _content(answer: ToolResult | None) -> Json:
-    # the released simulator answers every call of a known tool with some object: what a store misses is one as well
-    return None if answer is None or answer.kind is ResultKind.UNKNOWN_TOOL else answer.content
-
-
-def _may_refer(value: Json) -> bool:
-    return value.startswith(REFERENCE) if type(value) is str else type(value) is dict or type(value) is list
 
 
 def _resolved(value: Json, results: JsonObject) -> Json:
     kind = type(value)
     if kind is dict:
-        return {key: _resolved(item, results) if _may_refer(item) else item for key, item in value.items()}
+        return {
+            key: item if type(item) is str and not item.startswith(REFERENCE) else _resolved(item, results)
+            for key, item in value.items()
+        }
     if kind is list:
         return [_resolved(item, results) for item in value]
     if kind is not str or not value.startswith(REFERENCE):

@@ -20,6 +20,13 @@ TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
 }
 REFERENCE = "API_RESPONSE_"
+DEEPEST = 200
+"""Levels of parameters in each other; beyond, the released code ends at Python's own limit."""
+SHAPES = 64
+"""Shapes of a call that are remembered for each tool."""
+
+Shape = tuple[tuple[str, ...], tuple[type | None, ...]]
+"""What the verdict on a flat call hangs on: the names of its parameters and the types of their values, None for a reference."""
 
 
 class Definition(NamedTuple):
@@ -37,6 +44,8 @@ class Definitions(NamedTuple):
     all: tuple[Definition, ...]
     by_name: Mapping[str, Definition]
     required: tuple[str, ...]
+    counted: dict[Shape, tuple[int, int]]
+    """What was counted for shapes of known parameters only: there are few of those, whatever a model writes."""
 
 
 def _compile(schema: JsonObject) -> Definitions:
@@ -45,11 +54,11 @@ def _compile(schema: JsonObject) -> Definitions:
     by_name: dict[str, Definition] = {}
     for definition in found:
         by_name.setdefault(definition.name, definition)
-    return Definitions(found, by_name, tuple(definition.name for definition in found if definition.required))
+    return Definitions(found, by_name, tuple(definition.name for definition in found if definition.required), {})
 
 
 _DEFINITIONS = Remembered(_compile)
-_NOTHING = Definitions((), {}, ())
+_NOTHING = Definitions((), {}, (), {})
 
 
 def _flatten(properties: JsonObject, prefix: str, required: list[Json]) -> Iterator[Definition]:
@@ -75,7 +84,7 @@ def _definition(key: str, kind: str, required: bool) -> Definition:
 
 
 def count_errors(calls: Mapping[str, JsonObject], tools: Mapping[str, Tool]) -> tuple[int, int, int]:
-    """(name, param, type) errors of all calls. Raises where the released code does: AttributeError."""
+    """(name, param, type) errors of all calls. Raises where the released code does: AttributeError, RecursionError."""
     names = params = types = 0
     for step in calls.values():
         if not step:
@@ -91,6 +100,20 @@ def count_errors(calls: Mapping[str, JsonObject], tools: Mapping[str, Tool]) -> 
 
 
 def _check(arguments: JsonObject, definitions: Definitions) -> tuple[int, int]:
+    """(parameters missing or too many, values of a wrong type) of one call."""
+    values = arguments.values()
+    kinds = tuple([None if type(value) is str and value.startswith(REFERENCE) else type(value) for value in values])
+    shape = tuple(arguments), kinds
+    counted = definitions.counted.get(shape)
+    if counted is None:
+        counted = _count(arguments, definitions)
+        flat = arguments.keys() <= definitions.by_name.keys() and dict not in kinds and list not in kinds
+        if flat and len(definitions.counted) < SHAPES:
+            definitions.counted[shape] = counted
+    return counted
+
+
+def _count(arguments: JsonObject, definitions: Definitions) -> tuple[int, int]:
     extra = types = 0
     met = set()
     leaves: list[tuple[str, Json]] = []
@@ -123,18 +146,20 @@ def _is_of(value: Json, key: str, definition: Definition) -> bool:
     return isinstance(value, TYPES.get(kind, ()))
 
 
-def _enter_leaves(value: Json, key: str, found: list[tuple[str, Json]]) -> None:
+def _enter_leaves(value: Json, key: str, found: list[tuple[str, Json]], depth: int = 0) -> None:
     """Adds the dotted keys of a call's parameters with their values; empty objects and lists vanish.
 
     Args:
       value: an object or a list.
     """
+    if depth > DEEPEST:
+        raise RecursionError("parameters that nest too deep")
     if type(value) is dict:
         within = [(f"{key}.{name}" if key else name, item) for name, item in value.items()]
     else:
         within = [(f"{key}[{place}]", item) for place, item in enumerate(value)]
     for place, item in within:
         if type(item) is dict or type(item) is list:
-            _enter_leaves(item, place, found)
+            _enter_leaves(item, place, found, depth + 1)
         else:
             found.append((place, item))

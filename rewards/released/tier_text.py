@@ -14,12 +14,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from data_pipeline.words import Json, JsonObject
+from rewards.released.tier_plain import Plain, find_plain, is_plain, plain_calls
 
 Calls = dict[str, JsonObject]
 """Call id -> {tool: parameters}."""
 
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 _DEEPEST = 200
+_OPEN, _CLOSE = "<tool_call", "</tool_call>"
 
 
 class Unreadable(ValueError):
@@ -37,6 +39,8 @@ class Completion(NamedTuple):
 class _Found(NamedTuple):
     think: str
     call: str
+    place: int
+    """Where the call begins in the text."""
 
 
 def read_completion(text: str, form: str, known: Callable[[str], bool]) -> Completion:
@@ -46,27 +50,48 @@ def read_completion(text: str, form: str, known: Callable[[str], bool]) -> Compl
       form: xml or json.
       known: whether a tool of that name exists; in XML others are dropped.
     """
+    plain = find_plain(text)
+    quick = _read_plain(plain, form, known) if plain is not None else None
+    if quick is not None:
+        return quick
     found = _find(text)
     if found is None:
         return Completion(False, {}, False)
-    plan = _parsed(found)
+    plan = _parsed(found, plain is not None)
     if plan is None or plan.get("return") not in ("one", "all"):
         return Completion(False, {}, False)
-    if not (_is_xml(plan) if form == "xml" else _is_json(plan)):
+    if not (_is_xml(plan) if form == "xml" else _is_json(_loaded(plan.text or ""))):
         return Completion(False, {}, False)
-    start = text.find("<tool_call")
-    end = text.find("</tool_call>", text.find(">", start))
-    first = text[start : end + len("</tool_call>")]
-    if first != found.call:
-        again = _element(first)
+    start = text.find(_OPEN)
+    if start != found.place:
+        again = _element(text[start : text.find(_CLOSE, text.find(">", start)) + len(_CLOSE)])
         if again is None:
             if form == "xml":
                 raise Unreadable("not well-formed XML")
             return Completion(True, {}, False)
         plan = again
-    calls = _xml_calls(plan, known) if form == "xml" else _json_calls(plan)
+    calls = _xml_calls(plan, known) if form == "xml" else _json_calls(plan.text or "")
     think = found.think[found.think.find(">") + 1 : -len("</think>")]
-    return Completion(True, calls or {}, calls is not None and plan.get("return") == "all", think)
+    return _formatted(calls, plan.get("return") == "all", think)
+
+
+def _formatted(calls: Calls | None, returns_all: bool, think: str) -> Completion:
+    """A completion of the right format; None: calls that cannot be read, which is no penalty."""
+    return Completion(True, calls or {}, returns_all and calls is not None, think)
+
+
+def _read_plain(found: Plain, form: str, known: Callable[[str], bool]) -> Completion | None:
+    """The same without expat; None for a plan that is not spelled plainly."""
+    think, body, returns_all = found
+    if form == "xml":
+        calls = plain_calls(body, known, _converted, _nested)
+        return None if calls is None else _formatted(calls, returns_all, think)
+    if not is_plain(body) or "<" in body or ">" in body:
+        return None
+    value = _loaded(body)
+    if not _is_json(value):
+        return Completion(False, {}, False)
+    return _formatted(_json_calls(body) if "(" in body else value, returns_all, think)
 
 
 def _find(text: str) -> _Found | None:
@@ -81,26 +106,25 @@ def _find(text: str) -> _Found | None:
         follows = after
         while follows < len(text) and text[follows].isspace():
             follows += 1
-        if text.startswith("<tool_call", follows):
+        if text.startswith(_OPEN, follows):
             body = text.find(">", follows)
-            end = text.find("</tool_call>", body) if body >= 0 else -1
+            end = text.find(_CLOSE, body) if body >= 0 else -1
             if end < 0:
                 return None
-            return _Found(text[start:after], text[follows : end + len("</tool_call>")])
+            return _Found(text[start:after], text[follows : end + len(_CLOSE)], follows)
         close = text.find("</think>", max(after, follows))
     return None
 
 
-_PROSE = re.compile(r"<think>[\t\n\r -;=?-~]*</think>")
-"""A think block that is well-formed whatever it says, once its letters are escaped."""
+def _parsed(found: _Found, prose: bool) -> ET.Element | None:
+    """The tool block, if the pair is well-formed under one root and nothing else stands there.
 
-
-def _parsed(found: _Found) -> ET.Element | None:
-    """The tool block, if the pair is well-formed under one root and nothing else stands there."""
-    think = found.think
-    if _PROSE.fullmatch(think):
+    prose: the think block is known to be well-formed.
+    """
+    if prose:
         plan = _element(found.call)
         return plan if plan is not None and plan.tag == "tool_call" else None
+    think = found.think
     body = think[think.find(">") + 1 : think.find("</think>")]
     if body:
         think = think.replace(body, html.escape(body))
@@ -140,6 +164,11 @@ def _is_xml(plan: ET.Element) -> bool:
             return False
     if nones > 1 or (nones == 1) == (apis > 0):
         return False
+    return _are_values(level)
+
+
+def _are_values(level: list[ET.Element]) -> bool:
+    """Whether elements, and all within, have the tags and attributes of values."""
     while level:
         below: list[ET.Element] = []
         for element in level:
@@ -161,14 +190,6 @@ _NEEDED: dict[Any, tuple[str, ...]] = {
     "item": ("type",),
     "response": ("api_id", "api_name", "field"),
 }
-
-
-def _is_json(plan: ET.Element) -> bool:
-    try:
-        value = json.loads(plan.text or "")
-    except (ValueError, RecursionError):
-        return False
-    return type(value) is dict and all(key.isdigit() and type(item) is dict for key, item in value.items())
 
 
 def _xml_calls(plan: ET.Element, known: Callable[[str], bool]) -> Calls:
@@ -204,6 +225,14 @@ def _value(element: ET.Element, depth: int) -> Json:
     return {child.tag: _value(child, depth + 1) for child in element}
 
 
+def _nested(text: str) -> Json:
+    """The value of a parameter with elements in it. Raises ValueError where the format is not that of one."""
+    element = _element(text)
+    if element is None or not len(element) or not _are_values(list(element)):
+        raise ValueError("no value")
+    return _value(element, 0)
+
+
 _ONE_RESPONSE, _FIELDS, _ITEMS = {"response"}, {"field"}, {"item"}
 
 
@@ -236,8 +265,18 @@ _CALLED = frozenset(dir(__import__("builtins")))
 """Names that the released code would call on the text."""
 
 
-def _json_calls(plan: ET.Element) -> Calls | None:
+def _is_json(value: Json) -> bool:
+    return type(value) is dict and all(key.isdigit() and type(step) is dict for key, step in value.items())
+
+
+def _json_calls(text: str) -> Calls | None:
+    """The calls of a JSON plan, every innermost pair of round brackets made square, those in strings too."""
+    return _loaded(_INNERMOST.sub(r"[\1]", text))
+
+
+def _loaded(text: str) -> Any:
+    """The value of a JSON text; None where it is none."""
     try:
-        return json.loads(_INNERMOST.sub(r"[\1]", plan.text or ""))
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None

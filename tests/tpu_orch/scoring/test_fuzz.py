@@ -121,6 +121,39 @@ def fuzz(suite: Path, count: int, seed: int) -> int:
     return scored
 
 
+def plan(arguments: str, name: str = "find") -> str:
+    return f'<think>so</think><tool_call return="one">{{"0": {{"{name}": {{"city": {arguments}}}}}}}</tool_call>'
+
+
+UNWRITABLE = {
+    "not a number": plan("NaN"),
+    "infinite": plan("-Infinity"),
+    "wide": plan("9" * 400),
+    "half a letter": plan('"\\ud83d"'),
+    "half a letter in a name": plan("1", "\\ud83d"),
+    "half a letter in a key": plan('{"\\ud83d": 1}'),
+    "deep": plan("[" * 100 + "]" * 100),
+    "deeper": plan('{"a":' * 300 + "1" + "}" * 300),
+    "deepest": plan("[" * 950 + "]" * 950),
+    "two tools, one without an object": plan("1").replace('{"find": ', '{"find": 5, "list": '),
+    "infinite in XML": STYLES["xml"].replace('"string">Rome', '"float">1e999'),
+    "not a number in XML": STYLES["xml"].replace('"string">Rome', '"float">nan'),
+    "wide in XML": STYLES["xml"].replace('"string">Rome', '"integer">1e300'),
+}
+"""Plans that Python's JSON and XML read and that hold what JSON has no word for, or nests too deep for a store."""
+
+
+def test_what_no_store_can_hold_stops_no_run(suite: Path) -> None:
+    texts = [
+        json.dumps({"task_id": "t0", "style": "xml" if "XML" in told else "json", "generation": text}).encode()
+        for told, text in UNWRITABLE.items()
+    ]
+    for job in jobs_of(suite):
+        lines, tally = score_lines(job, [Line(n + 1, n, text) for n, text in enumerate(texts)], "rollouts.jsonl")
+        assert tally.errors == 0 and len(lines) == len(texts)
+        assert all(json.loads(line)["index"] == n for n, line in enumerate(lines))
+
+
 def test_spoilt_rollouts_never_stop_a_run(suite: Path) -> None:
     assert fuzz(suite, 2_800, seed=1) > 1_800
 
