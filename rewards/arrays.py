@@ -4,6 +4,7 @@ The functions take NumPy arrays on the host and JAX arrays inside jit alike: the
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ def padded(
     if longest > width:
         raise ValueError(f"a row of {longest} does not fit the width {width}")
     array: np.ndarray = np.zeros((len(rows), width), dtype)
-    for row, values in enumerate(rows):
-        array[row, : len(values)] = values
+    lengths = np.array(list(map(len, rows)), np.int64)
+    array[np.arange(width) < lengths[:, None]] = np.array(list(chain.from_iterable(rows)), dtype)
     return array
 
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from data_pipeline.formats.contents import Contents
 from data_pipeline.formats.rows import Fields, iter_rows, json_type, write_rows
 from data_pipeline.jsontext import JsonError, read_json, write_json
 from data_pipeline.parsing.hermes import call_from_json, parse_message
@@ -73,6 +74,7 @@ def rollout_from_row(row: RolloutRow, group_index: int = 0, *, spell: bool = Tru
     )
 
 
+_CONTENTS = Contents()
 _FINE, _FAILED = ResultKind.OK, ResultKind.ERROR
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
@@ -212,10 +214,7 @@ def _answered(attempt: Attempt, fields: Fields, messages: list[Json], place: int
         arguments = _message(fields, place).take("arguments", dict)
     if type(text) is not str:
         text = _message(fields, place).take("content", str)
-    try:
-        content: Json = read_json(text)
-    except JsonError:
-        content = text
+    content = _CONTENTS(text)
     if said is not None:
         kind = _KINDS.get(said) if type(said) is str else None
         kind = kind or ResultKind(_message(fields, place).choice("kind", tuple(_KINDS)))

@@ -28,6 +28,7 @@ NAME, STRUCTURE, VALUE = 0.33, 0.33, 0.34
 
 _IGNORED = str.maketrans("'", '"', " ,./-_*^")
 _NUMBERS = (int, float, bool)
+_SCALARS = frozenset((str, int, float, bool))
 
 
 class Row(NamedTuple):
@@ -87,32 +88,33 @@ _FIRST = Remembered(_first_steps)
 def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
     """Compares every call with the first step of its name."""
     first = _FIRST(task)
-    row = Row([], [], [], [], [])
+    row = named, structure, value, semantic, matched = Row([], [], [], [], [])
     names: list[str | None] = []
     found: list[int | None] = []  # step of each attempt
     for attempt in rollout.steps:
-        spelled = read_call(attempt)
+        made, result, _ = attempt
+        spelled = made if type(made) is ToolCall else read_call(attempt)
         if spelled is None:
             found.append(None)
             continue
         name = spelled.name if type(spelled) is ToolCall and type(spelled.name) is str else None
         names.append(name)
         step = first.get(name)
+        named.append(step is not None)
         if step is None:
             found.append(None)
-            row.named.append(False)
-            row.structure.append(0.0)
-            row.value.append(False)
-            row.semantic.append(False)
+            structure.append(0.0)
+            value.append(False)
+            semantic.append(False)
             continue
-        found.append(step.number)
-        arguments, reference = spelled.arguments, step.arguments
+        number, reference, only_text = step
+        found.append(number)
+        arguments = spelled.arguments
         equal = arguments == reference  # holds for 1 and 1.0 too, and for True
-        row.named.append(True)
-        row.structure.append(1.0 if equal else structure_share(arguments, reference))
-        row.value.append((equal and step.only_text) or accepts(arguments, reference))
-        row.semantic.append(attempt.result is not None and is_meaningful(attempt.result.content))
-    row.matched.extend(match_steps(names, task))
+        structure.append(1.0 if equal else structure_share(arguments, reference))
+        value.append((equal and only_text) or accepts(arguments, reference))
+        semantic.append(result is not None and is_meaningful(result.content))
+    matched.extend(match_steps(names, task))
     return Verdict(row, partial(_explain, rollout, row, found))
 
 
@@ -216,8 +218,8 @@ def accepts(arguments: JsonObject, reference: JsonObject) -> bool:
         return False
     for name, value in reference.items():
         given = arguments[name]
-        # equal strings are equal after any normalisation
-        if not (type(value) is str and type(given) is str and given == value) and not _equal(given, value):
+        # the very same, where no normalisation tells them apart
+        if not (type(given) is type(value) and type(value) in _SCALARS and given == value) and not _equal(given, value):
             return False
     return True
 
@@ -271,7 +273,8 @@ def match_steps(names: Sequence[str | None], task: Task) -> list[bool]:
         name, position = step.name, 0
         for parent in step.depends_on:
             position = max(position, place[parent] + 1)
-        while position < never and names[position] != name:
-            position += 1
-        place.append(min(position, never))
+        try:
+            place.append(names.index(name, position))
+        except ValueError:
+            place.append(never)
     return [position < never for position in place]

@@ -40,8 +40,7 @@ def resolved_rollout(
     if plans_as_text and row.messages is None and row.style in PLANS_OF_RELEASE:
         return Rollout(row.task_id, (Turn(row.generation, form=row.style),), row.fields.natural("group_index", 0))
     rollout = _spelled(row)
-    answered = [step.result is not None for step in rollout.steps]
-    if answered and not any(answered):
+    if _waits(rollout):
         if environment is None:
             raise InputError(
                 f"{row.fields.path}:{row.fields.line}: the calls of this rollout have no results; give --store to answer them"
@@ -50,6 +49,17 @@ def resolved_rollout(
         turns = tuple(turn._replace(steps=session.resolve([s.attempt for s in turn.steps])) for turn in rollout.turns)
         return rollout._replace(turns=turns)
     return rollout if live is None else _answered_again(rollout, task, live)
+
+
+def _waits(rollout: Rollout) -> bool:
+    """Whether it has calls, and no result of any."""
+    calls = False
+    for turn in rollout.turns:
+        for step in turn.steps:
+            if step.result is not None:
+                return False
+            calls = True
+    return calls
 
 
 def _spelled(row: RolloutRow) -> Rollout:
