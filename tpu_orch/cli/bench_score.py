@@ -46,9 +46,12 @@ class Args:
     to file` is the whole of `tpu-orch score` (JSON lines in, lines with a verdict on every call out, calls answered by a
     store), in this process and in two others; seconds on the clock, the start of processes left out, the same bytes from
     both. `2 over 1 by CPU` is what that would be if nothing else ran on the machine and no process waited; `their parent's
-    CPU` the share of this process in it. With --data every score of a released form is compared with what the released
-    code gave. All sides take turns, medians are given. The released code's own speed is not measured here: it is the
-    published figure.
+    CPU` the share of this process in it.
+
+    With --data every score of a released form is compared with what the released code gave. The goldens are gone through
+    until there are enough rollouts, each time in other words (`distinct texts` is the share of texts unlike all before
+    them) but with the same calls and results, as the rollouts of one task have. All sides take turns, medians are given.
+    The released code's own speed is not measured here: it is the published figure.
     """
 
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -123,8 +126,15 @@ def measure(sample: Sample, reward: str, args: Args) -> dict[str, Any]:
         "2 over 1": median(a.wall / b.wall for a, b in zip(one, two, strict=True)),
         "2 over 1 by CPU": median(PROCESSES * a.cpu / b.cpu for a, b in zip(one, two, strict=True)),
         "their parent's CPU": median(each.here / each.cpu for each in two),
+        "distinct texts": distinct(sample),
         "equal to goldens": len(sample.expected.get(reward, ())) or "-",
     }
+
+
+def distinct(sample: Sample) -> float:
+    """Share of a sample's rollouts that are unlike all before them."""
+    lines = sample.rollouts.read_bytes().splitlines()
+    return len(set(lines)) / len(lines)
 
 
 def repeated(sample: Sample, count: int) -> str:

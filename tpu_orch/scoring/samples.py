@@ -13,13 +13,13 @@ from data_pipeline.backends.protocol import Backend, refusal
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.formats import Recorded, write_responses, write_rollouts, write_tasks, write_tools
-from data_pipeline.formats.rows import Fields, iter_rows
-from data_pipeline.jsontext import write_json
+from data_pipeline.formats.rows import Fields, iter_rows, write_rows
 from data_pipeline.sandbox import make_world, record_world, sandbox_tasks
 from data_pipeline.store import Store
 from data_pipeline.words import JsonObject, ResultKind, Rollout, ToolCall, ToolResult
 from rewards.cheats import CHEATS, World, honest, perform, recorded_arguments
 from tpu_orch.scoring.job import Spec
+from tpu_orch.scoring.rewording import reworded
 
 CALLS = ("graduated", "graduated-released", "binary", "toolrl")
 """Rewards that the goldens of chats are scored with."""
@@ -43,6 +43,8 @@ class Sample(NamedTuple):
 
 def golden_samples(data: Path, folder: Path, count: int | None) -> list[Sample]:
     """The goldens under `data`, each file gone through until there are `count` rollouts; None: once.
+
+    No two texts are the same: from the second time on they are reworded.
 
     Args:
       data: holds `goldens/`, `data/booking/` and `data/depthbench/`.
@@ -72,9 +74,14 @@ def _golden(
     backend: Backend | None,
 ) -> Sample:
     rows = [fields.values for fields in iter_rows(goldens)]
-    expected = {reward: [row["expected"][COLUMNS[reward]] for row in rows] for reward in rewards if reward in COLUMNS}
+    places = range(len(rows) if count is None else count)
     bare = [{key: value for key, value in row.items() if key not in ("expected", "parts", "kind")} for row in rows]
-    write_repeated(out, [write_json(row) + b"\n" for row in bare], len(bare) if count is None else count)
+    write_rows(out, (reworded(bare[place % len(rows)], place // len(rows)) for place in places))
+    expected = {
+        reward: [rows[place % len(rows)]["expected"][COLUMNS[reward]] for place in places]
+        for reward in rewards
+        if reward in COLUMNS
+    }
     spec = Spec(str(suite / "tools.json"), str(suite / "tasks.jsonl"), None if store is None else str(store), rewards)
     return Sample(spec, out, backend, expected)
 
@@ -92,13 +99,18 @@ class ToldAnswers:
     checked = False
 
     def __init__(self, path: Path) -> None:
-        self._known: dict[tuple[str, bytes, bytes], ToolResult] = {}
+        self._known: dict[str, dict[bytes, ToolResult]] = {}  # by tool, and by arguments and context
+        self._located: set[str] = set()  # tools whose answers hang on the context
         self._rows = list(iter_rows(path))
         kinds = {"raises": ResultKind.RAISED, "unknown_tool": ResultKind.UNKNOWN_TOOL}
         for row in self._rows:
             said = row.take("status", str)
             kind = kinds.get(said) or ResultKind(said)
-            self._known[self._key(*_spelled(row))] = ToolResult(kind, row.values["response"])
+            call, context = _spelled(row)
+            answers = self._known.setdefault(call.name, {})
+            answers[_sorted(call.arguments) + _hidden(context)] = ToolResult(kind, row.values["response"])
+            if context:
+                self._located.add(call.name)
 
     def recorded(self) -> Iterator[Recorded]:
         """Those answers that a store can hold."""
@@ -109,12 +121,19 @@ class ToldAnswers:
                 yield Recorded(call.name, call.arguments, row.values["response"], ok, context)
 
     def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
-        found = self._known.get(self._key(call, context)) or (context and self._known.get(self._key(call, None)))
-        return found or refusal(ResultKind.MISS, f"no answer of {call.name} is known for these arguments")
+        name, arguments = call
+        answers, key = self._known.get(name, {}), _sorted(arguments)
+        found = answers.get(key + _hidden(context)) if name in self._located else None
+        found = found or answers.get(key)
+        return found or refusal(ResultKind.MISS, f"no answer of {name} is known for these arguments")
 
-    def _key(self, call: ToolCall, context: JsonObject | None) -> tuple[str, bytes, bytes]:
-        hidden = orjson.dumps(context, option=orjson.OPT_SORT_KEYS) if context else b""
-        return call.name, orjson.dumps(call.arguments, option=orjson.OPT_SORT_KEYS), hidden
+
+def _sorted(value: JsonObject) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _hidden(context: JsonObject | None) -> bytes:
+    return _sorted(context) if context else b""
 
 
 def _spelled(row: Fields) -> tuple[ToolCall, JsonObject | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.errors import WorkFailed
-from tpu_orch.cli.bench_score import RELEASED, goals_of, refuse_different, refuse_unequal
+from tpu_orch.cli.bench_score import RELEASED, distinct, goals_of, refuse_different, refuse_unequal
 from tpu_orch.cli.main import main
 from tpu_orch.scoring.job import Tally
 from tpu_orch.scoring.pieces import Scored
@@ -34,8 +34,9 @@ def test_made_rollouts_are_good_and_bad(tmp_path: Path) -> None:
 
 
 def test_goldens_score_what_the_released_code_gave(shared: Path, tmp_path: Path) -> None:
-    samples = golden_samples(shared, tmp_path, 250)
+    samples = golden_samples(shared, tmp_path, 800)
     for sample in samples:
+        assert distinct(sample) > 0.97 and all(len(known) == 800 for known in sample.expected.values())
         for reward, expected in sample.expected.items():
             refuse_unequal(reward, time_scores(job_of(sample, reward), read_rows(sample))[1], expected)
     assert samples[1].spec.rewards == PLANS
