@@ -30,8 +30,9 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], goals: Sequence[Goal], 
     """Prints rows and goals, and writes them where asked. Rows have the same keys in the same order."""
     console = Console(width=140)
     table = Table(title=f"{name} on {describe_machine()}")
-    for key in rows[0] if rows else ():
-        table.add_column(key)
+    for place, key in enumerate(rows[0] if rows else ()):
+        # the first says what the row is of, and is never cut
+        table.add_column(key, min_width=min(max(len(str(row[key])) for row in rows), 40) if place == 0 else None)
     for row in rows:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     console.print(table)

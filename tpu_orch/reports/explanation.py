@@ -28,10 +28,13 @@ def _calls(rollout: Rollout, score: Score) -> Table:
     table = Table(title="calls made", title_justify="left", show_lines=True)
     for heading in ("", "call", "result", "step", "levels", "why not more"):
         table.add_column(heading, overflow="fold")
-    for place, (step, verdict) in enumerate(zip(rollout.steps, score.calls, strict=True)):
+    attempts = rollout.steps or (None,) * len(score.calls)  # a released form finds calls where we read none
+    for place, (step, verdict) in enumerate(zip(attempts, score.calls, strict=True)):
         levels = "\n".join(f"{level} {value:g}" for level, value in verdict.levels.items())
         stands = "-" if verdict.step is None else str(verdict.step)
-        table.add_row(str(place), _attempt(step), _result(step), stands, levels, Text("\n".join(verdict.why)))
+        call = Text(verdict.name or "") if step is None else _attempt(step)
+        result = Text(verdict.result or "none") if step is None else _result(step)
+        table.add_row(str(place), call, result, stands, levels, Text("\n".join(verdict.why)))
     return table
 
 

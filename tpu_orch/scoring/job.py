@@ -157,7 +157,7 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
         try:
             fields = _fields(line, path)
             task_id = fields.values.get("task_id") if type(fields.values.get("task_id")) is str else None
-            rollout, judged = _judge(job, fields)
+            rollout, judged = _judge(job, fields, job.plans_as_text)
         except (FormatError, Unscorable) as error:
             rows[at] = _error_row(task_id, line.place, str(error), job)
             continue
@@ -185,21 +185,21 @@ def judge_line(job: Job, line: Line, path: str, only: str) -> tuple[Rollout, Sco
     if fields.values.get("task_id") != only:
         return None
     try:
-        rollout, verdicts = _judge(job, fields)
+        rollout, verdicts = _judge(job, fields, plans_as_text=False)  # its calls are to be shown
     except Unscorable as error:
         raise InputError(f"{path}:{line.number}: {error}") from None
     (score,) = total([rollout], verdicts[:1], job.rewards[0], job.weights)
     return rollout, score
 
 
-def _judge(job: Job, fields: Fields) -> tuple[Rollout, tuple[Verdict, ...]]:
+def _judge(job: Job, fields: Fields, plans_as_text: bool) -> tuple[Rollout, tuple[Verdict, ...]]:
     row = rollout_row_from_fields(fields)
     task = job.tasks.get(row.task_id)
     if task is None:
         raise InputError(f"{fields.path}:{fields.line}: unknown task {row.task_id!r:.80}; --tasks does not have it")
     for reward in job.rewards:
         check_task(task, reward, job.weights)
-    rollout = resolved_rollout(row, task, job.environment, job.live, job.plans_as_text)
+    rollout = resolved_rollout(row, task, job.environment, job.live, plans_as_text)
     return rollout, tuple(reward.judge(rollout, task, job.tools) for reward in job.rewards)
 
 

@@ -1,5 +1,6 @@
 """`tpu-orch explain`: the calls, the steps, and the reasons."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_every_rollout_of_the_task_and_any_reward(command: list[str], capsys: py
     assert "rollout 2" in told and "rollout 3" in told
     assert "tier 1.0000" in told and "tier 0.0000" in told
     assert "the text does not parse as calls" in told
+
+
+QUOTED = '<think>not <tool_call return="one"><api id="0"></think>'
+FOUND = '<api id="0"><name>find</name><param name="city" type="string">Lima</param></api>'
+
+
+@pytest.mark.parametrize("reward", ["tier-released", "toolrl-released", "tier-released+tier"])
+@pytest.mark.parametrize("thought", ["<think>so</think>", QUOTED])
+def test_a_plan_that_the_reward_reads_itself(
+    suite: Path, command: list[str], capsys: pytest.CaptureFixture[str], reward: str, thought: str
+) -> None:
+    row = {"task_id": "t2", "style": "xml", "generation": f'{thought}<tool_call return="one">{FOUND}</tool_call>'}
+    (suite / "rollouts.jsonl").write_text(json.dumps(row) + "\n")
+    name = reward.replace("+", "=0.5+") + "=0.5" * ("+" in reward)
+    assert main([*command, "--task", "t2", "--reward", name]) == 0
+    assert "calls made" in capsys.readouterr().out
 
 
 def test_markup_in_model_text_is_text(suite: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
