@@ -19,6 +19,7 @@ class Preset(NamedTuple):
 
 PRESETS: dict[str, Preset] = {
     "sandbox": Preset(sandbox.sandbox, sandbox.prepare),
+    "sandbox-long": Preset(sandbox.sandbox_long, sandbox.prepare),
     "booking": Preset(recorded.booking, recorded.prepare),
     "own": Preset(own.own, own.prepare),
     "qwen3-8b-graduated": Preset(qwen3.qwen3_8b_graduated, recorded.prepare),
