@@ -74,12 +74,11 @@ def computing(mesh: MeshOptions) -> Iterator[Finding]:
     """Devices and all that needs them; where JAX finds none, that alone."""
     try:
         found = jax.devices()
-    except RuntimeError as error:  # a platform that was asked for, or whose driver or library does not start
+    except (RuntimeError, AssertionError) as error:  # a driver or a library is missing, or does not start
         asked = os.environ.get("JAX_PLATFORMS")
         advice = f"JAX_PLATFORMS is {asked}: unset it, or " if asked else ""
-        yield Finding(
-            "devices", "bad", first_line(error)[:160], f"{advice}install the driver and the extra cuda or tpu"
-        )
+        told = f"JAX starts none: {first_line(error)[:160]}"
+        yield Finding("devices", "bad", told, f"{advice}install the driver and the extra cuda or tpu")
         return
     yield devices(jax.default_backend(), [one.device_kind for one in found], there(ACCELERATORS))
     yield compilation()

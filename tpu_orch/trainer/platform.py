@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jax
 
+from data_pipeline.errors import WorkFailed, first_line
+
 CACHE = "TPU_ORCH_CACHE"
 """Variable: this host's folder of things that can be made or fetched again."""
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
@@ -17,11 +19,16 @@ def prepare_platform() -> None:
     """Float32 products in full precision, and compiled programs kept between runs, apart for each version of the compilers.
 
     They lie under JAX_COMPILATION_CACHE_DIR, else in the cache folder; those that took less than half a second are not kept.
+    Raises WorkFailed where JAX starts no device; of several processes each must have joined the others before.
     """
     jax.config.update("jax_default_matmul_precision", "highest")
     kept = os.environ.get(PROGRAMS) or str(cache_folder() / "xla")
     jax.config.update("jax_compilation_cache_dir", f"{kept.rstrip('/')}/{compiler_versions()}")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # no driver, no library, or another program holds the device
+        raise WorkFailed(f"JAX starts no device: {first_line(error):.200}; tpu-orch doctor says more") from error
 
 
 def cache_folder() -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from models.sharding import batch_sharding, make_mesh
 from tpu_orch.cli.main import main
+from tpu_orch.config import MeshOptions
 from tpu_orch.runs import chips, doctor
 from tpu_orch.runs.findings import Finding
 
@@ -94,9 +95,18 @@ def test_without_a_device_the_rest_is_still_looked_at(
     assert "to be mended: devices" in capsys.readouterr().out
     written = json.loads(found.read_text())
     by_name = {one["what"]: one for one in written["findings"]}
-    assert by_name["devices"]["found"] == "Unable to initialize backend 'tpu': no chips"
+    assert by_name["devices"]["found"] == "JAX starts none: Unable to initialize backend 'tpu': no chips"
     assert "JAX_PLATFORMS is tpu" in by_name["devices"]["advice"]
     assert by_name["store"]["state"] == "ok" and "train step" not in by_name and written["bad"] == ["devices"]
+
+
+def test_a_platform_whose_library_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise AssertionError  # what JAX has for it
+
+    monkeypatch.setattr(jax, "devices", none)
+    (found,) = doctor.computing(MeshOptions())
+    assert (found.what, found.state, found.found) == ("devices", "bad", "JAX starts none: AssertionError")
 
 
 def test_an_idle_accelerator_is_said() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from data_pipeline.errors import WorkFailed
 from tpu_orch.trainer import platform
 
 
@@ -28,3 +29,13 @@ def test_without_a_bucket_the_hosts_own_folder(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv(platform.CACHE, str(tmp_path))
     platform.prepare_platform()
     assert said["jax_compilation_cache_dir"] == f"{tmp_path}/xla/{platform.compiler_versions()}"
+
+
+def test_a_device_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise RuntimeError("Unable to initialize backend 'cuda': no driver\nand more")
+
+    monkeypatch.setattr(jax.config, "update", {}.__setitem__)
+    monkeypatch.setattr(jax, "devices", none)
+    with pytest.raises(WorkFailed, match=r"backend 'cuda': no driver; tpu-orch doctor says more$"):
+        platform.prepare_platform()
