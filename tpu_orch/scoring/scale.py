@@ -71,7 +71,8 @@ def resident(pid: int) -> int:
     """Bytes of memory that a process and all under it hold; 0 for one that is gone."""
     try:
         own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        under = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # Each thread has the children that it started: Beam starts its workers in a thread of its own.
+        under = [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
     except OSError:
         return 0
     return own + sum(resident(int(child)) for child in under)

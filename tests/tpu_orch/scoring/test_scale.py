@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -55,6 +57,23 @@ def test_a_sitting_is_killed_once_enough_is_written(tmp_path: Path) -> None:
 def test_memory_counts_what_is_under_a_process() -> None:
     assert scale.resident(os.getpid()) > 10_000_000
     assert scale.resident(2**22 + 1) == 0
+
+
+def test_memory_counts_what_a_thread_has_started() -> None:
+    before = scale.resident(os.getpid())
+    told, waits = os.pipe()
+    code = f"import os; held = bytearray(100_000_000); os.write({waits}, b'x'); os.read(0, 1)"
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, pass_fds=[waits])
+
+    with ThreadPoolExecutor(1) as other:  # the thread lives on while we look
+        process = other.submit(start).result()
+        os.read(told, 1)
+        assert scale.resident(os.getpid()) - before > 90_000_000
+        process.communicate()
+    os.close(told)
+    os.close(waits)
 
 
 def test_growth_leaves_the_beginning_out() -> None:
