@@ -4,10 +4,13 @@
 #   tpu_scripts/gpu.sh host [--dry-run] PRESET [OPTIONS of tpu-orch train]
 #   tpu_scripts/gpu.sh slurm --nodes N --gpus G [--dry-run] PRESET [OPTIONS of tpu-orch train]
 #   tpu_scripts/gpu.sh install [--dry-run]
+#   tpu_scripts/gpu.sh check [--dry-run] FOLDER [OPTIONS of tpu-orch train]
 #
 #   host     one process that uses every GPU of this host
 #   slurm    a job of N nodes with G GPUs each, a process a GPU; one that is pre-empted is put into the queue again and goes on
 #   install  the pinned versions for CUDA 13 into .venv
+#   check    everything that wants to be seen once on a new kind of GPU, its figures in FOLDER: doctor, a run of the preset sandbox,
+#            its log-probs and gradients beside the processor's, tokens a second, seconds of a step
 #
 # Settings, as environment variables: MEMORY share of a GPU's memory that is taken at the start (0.9), DETERMINISTIC=1 for kernels
 # that give the same bits every time (slower), SBATCH further words for sbatch (such as "--partition=gpu --time=8:00:00"),
@@ -20,12 +23,12 @@ source "$here/tpu_scripts/shown.sh"
 
 take_dry_run "$@"
 set -- "${words[@]}"
-[ $# -gt 0 ] || refuse "host, slurm or install?"
+[ $# -gt 0 ] || refuse "host, slurm, install or check?"
 what=$1 nodes='' gpus=''
 case $what in
     -h | --help) usage; exit 0 ;;
-    host | slurm | install) shift ;;
-    *) refuse "$what is none of host, slurm and install" ;;
+    host | slurm | install | check) shift ;;
+    *) refuse "$what is none of host, slurm, install and check" ;;
 esac
 while [ $# -gt 0 ]; do
     case $1 in
@@ -51,6 +54,19 @@ case $what in
     host)
         [ $# -gt 0 ] || refuse "which preset?"
         run env "${settings[@]}" "$orch" train "$@"
+        ;;
+    check)
+        [ $# -gt 0 ] || refuse "into which folder?"
+        folder=$1 worst=0
+        shift
+        seen() { run env "${settings[@]}" "$orch" "$@" || worst=$?; }
+        run mkdir -p "$folder"
+        seen doctor --json "$folder/doctor.json"
+        seen train sandbox --out "$folder/run" "$@"
+        seen bench device "$folder/run" --json "$folder/device.json"
+        seen bench rollout --json "$folder/rollout.json"
+        seen bench step --json "$folder/step.json"
+        exit "$worst"
         ;;
     slurm)
         [ $# -gt 0 ] || refuse "which preset?"

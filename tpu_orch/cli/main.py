@@ -41,6 +41,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("bench", "score"): ("tpu_orch.cli.bench_score", "rollouts a second of every reward"),
     ("bench", "scale"): ("tpu_orch.cli.bench_scale", "scoring very many rollouts, killed and gone on with once"),
     ("bench", "step"): ("tpu_orch.cli.bench_step", "seconds of a GRPO step by phase, and what a shared prompt saves"),
+    ("bench", "device"): (
+        "tpu_orch.cli.bench_device",
+        "log-probs and gradients of a run here and on the processor alone",
+    ),
     ("bench", "kill"): (
         "tpu_orch.cli.bench_kill",
         "does a run survive kills, requests to stop and damaged checkpoints?",

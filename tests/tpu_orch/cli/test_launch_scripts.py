@@ -1,11 +1,13 @@
 """The launch scripts: what they would run, said by --dry-run; and `local.sh` with real processes."""
 
+import importlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import tyro
 import yaml
 
 from tpu_orch.cli import score
+from tpu_orch.cli.main import COMMANDS
 from tpu_orch.cli.train import parse
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,6 +102,28 @@ def test_one_gpu_host() -> None:
         "train",
         "sandbox",
     ]
+
+
+def test_what_is_to_be_seen_on_a_new_gpu() -> None:
+    made, *lines = dry("gpu.sh", "check", "my gpu", "--trainer.steps", "2", "--dry-run")
+    assert made == ["mkdir", "-p", "my gpu"]
+    assert [line[3:5] for line in lines] == [
+        ["doctor", "--json"],
+        ["train", "sandbox"],
+        ["bench", "device"],
+        ["bench", "rollout"],
+        ["bench", "step"],
+    ]
+    assert lines[1][-4:] == ["--out", "my gpu/run", "--trainer.steps", "2"] and lines[2][5] == "my gpu/run"
+    for line in lines[2:]:
+        module = importlib.import_module(COMMANDS[line[3], line[4]][0])
+        assert tyro.cli(module.Args, args=line[5:]).json == Path("my gpu") / f"{line[4]}.json"
+
+
+def test_all_is_looked_at_though_something_fails(tmp_path: Path) -> None:
+    told = program(tmp_path, f'echo "$*" >> {tmp_path}/told; [ "$1" != doctor ]')
+    assert call("gpu.sh", "check", str(tmp_path / "seen"), TPU_ORCH=told).returncode == 1
+    assert len((tmp_path / "told").read_text().splitlines()) == 5
 
 
 def test_slurm() -> None:
@@ -226,6 +251,8 @@ def test_images_copy_what_is_there_and_pin_what_they_install(path: Path) -> None
     copied = [line.split()[1:-1] for line in path.read_text().splitlines() if line.startswith("COPY")]
     assert {"data_pipeline", "rewards", "models", "tpu_orch"} <= {name for names in copied for name in names}
     assert all((ROOT / name).exists() for names in copied for name in names)
+    sent = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert all(any(fnmatch(name, one) for one in sent) for names in copied for name in names)
     assert "--require-hashes" in path.read_text()
 
 
