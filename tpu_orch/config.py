@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import tyro
 
 from data_pipeline.backends.faults import parse_faults
-from data_pipeline.chat import Schemas
+from data_pipeline.chat import Manner, Schemas
 from data_pipeline.errors import InputError
 from tpu_orch.engine.episodes import EngineOptions
 from tpu_orch.training.objective import ObjectiveName
@@ -61,6 +61,27 @@ class LoraOptions:
     """Projections that have adapters."""
     dtype: Literal["float32", "bfloat16"] | None = None
     """Of the frozen weights; left out: as they are stored, fresh ones in float32."""
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """How conversations with a released model are written (preset own)."""
+
+    thinking: bool = True
+    """Whether the model may think before it speaks, where its family can (Qwen3)."""
+    thinking_budget: int | None = None
+    """Tokens of one thought; one that is longer is closed for the model. Left out: as many as it likes."""
+    system: str = ""
+    """What the system message says first."""
+    date: str = Manner().date
+    """Today, which Llama 3's template writes."""
+
+    def __post_init__(self) -> None:
+        if self.thinking_budget is not None and (self.thinking_budget < 1 or not self.thinking):
+            raise InputError("chat.thinking_budget must be at least 1, and is of use only where chat.thinking is on")
+
+    def manner(self) -> Manner:
+        return Manner(self.thinking, self.thinking_budget, self.date)
 
 
 @dataclass(frozen=True)
@@ -288,6 +309,7 @@ class RunConfig:
     world: WorldOptions = field(default_factory=WorldOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     lora: LoraOptions = field(default_factory=LoraOptions)
+    chat: ChatOptions = field(default_factory=ChatOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     warmup: WarmupOptions = field(default_factory=WarmupOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)

@@ -53,6 +53,9 @@ class Args:
     layers: int | None = None
     """Fewer layers than the released model has."""
 
+    remat: Literal["none", "dots", "block"] = "none"
+    """What our training step computes again instead of keeping it; the peer keeps everything."""
+
     peers: Annotated[Path | None, tyro.conf.arg(metavar="PYTHON")] = None
     """A Python that has torch and transformers (this project never needs them)."""
 
@@ -129,7 +132,8 @@ def _config(args: Args) -> Any:
     layers = args.layers or config.layers
     attention: Literal["auto", "xla"] = "auto" if args.dtype == "bfloat16" else "xla"
     unroll = layers if jax.default_backend() == "cpu" and layers <= UNROLLED else 1  # as training does
-    return replace(config, dtype=args.dtype, param_dtype=args.dtype, layers=layers, attention=attention, unroll=unroll)
+    shape = replace(config, layers=layers, attention=attention, unroll=unroll, remat=args.remat)
+    return replace(shape, dtype=args.dtype, param_dtype=args.dtype)
 
 
 class _Peer:

@@ -59,7 +59,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     kind = config.lora.dtype if adapters else "float32"
     policy = find_policy(source, param_dtype=kind, change=partial(computed_as, config))
     shorten = Shortener(policy.tokenizer, config.result_limit, kept_paths(tasks))
-    chat = policy_chat(policy, schemas=config.schemas, shorten=shorten)
+    chat = policy_chat(policy, schemas=config.schemas, shorten=shorten, options=config.chat)
     backend, identity = answering(answers, tools)
     environment = Environment(tools, backend)
     trained = [task for task in tasks if task.split in ("", "train")] or tasks

@@ -40,7 +40,7 @@ def open_policy(folder: Path, tasks: Iterable[Task], engine: EngineOptions | Non
     config = config if engine is None else replace(config, engine=engine)
     source, mesh = find_policy(folder), run_mesh(config)
     shorten = Shortener(source.tokenizer, config.result_limit, kept_paths(tasks))
-    chat = policy_chat(source, schemas=config.schemas, shorten=shorten)
+    chat = policy_chat(source, schemas=config.schemas, shorten=shorten, options=config.chat)
     with jax.set_mesh(mesh):
         params = load_policy(source, mesh)
     step = int(newest_step(folder / CHECKPOINTS).name)

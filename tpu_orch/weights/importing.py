@@ -54,18 +54,27 @@ def import_weights(
     except ModelError as error:
         raise InputError(str(error)) from error
     half = out.with_name(f".{out.name}.partial")
-    if first_process():
-        shutil.rmtree(half, ignore_errors=True)
-        (half / PUBLISHED).mkdir(parents=True)
-        for name in CARRIED:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, half / PUBLISHED / name)
-        write_json(half / MODEL, as_json(config))
-    barrier("weights folder made")
-    tell(f"writing {parameter_count(config):,} parameters")
-    with Checkpoints(half / CHECKPOINTS, keep=1) as checkpoints:
-        checkpoints.save(0, {"params": params}, {"imported": source.name})
-    if first_process():
-        half.rename(out)
+    try:
+        if first_process():
+            shutil.rmtree(half, ignore_errors=True)
+            _describe(source, config, half)
+        barrier("weights folder made")
+        tell(f"writing {parameter_count(config):,} parameters")
+        with Checkpoints(half / CHECKPOINTS, keep=1) as checkpoints:
+            checkpoints.save(0, {"params": params}, {"imported": source.name})
+        if first_process():
+            half.rename(out)
+    finally:
+        if first_process():
+            shutil.rmtree(half, ignore_errors=True)
     barrier("weights imported")
     return config
+
+
+def _describe(source: Path, config: ModelConfig, folder: Path) -> None:
+    """Makes the folder with everything but the weights."""
+    (folder / PUBLISHED).mkdir(parents=True)
+    for name in CARRIED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / PUBLISHED / name)
+    write_json(folder / MODEL, as_json(config))

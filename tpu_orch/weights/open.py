@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from jax.sharding import Mesh
 
-from data_pipeline.chat import CHATML, Chat, Family, Manner, Schemas, family_of
+from data_pipeline.chat import CHATML, Chat, Family, Schemas, family_of
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import write_json_sorted
 from data_pipeline.tokenizers import SentencePieceTokenizer, Tokenizer, load_tokenizer, released_tokenizer
@@ -25,6 +25,7 @@ from models.config import ModelConfig
 from models.errors import ModelError
 from models.hf.configs import as_json
 from models.hf.load import load_params
+from tpu_orch.config import ChatOptions
 from tpu_orch.weights.folder import TOKENIZER, cast, described, open_weights
 from tpu_orch.weights.kinds import PUBLISHED, Kind, kind_of, read_published, weights_digest
 
@@ -102,11 +103,16 @@ def policy_chat(
     *,
     schemas: Schemas = "full",
     shorten: Callable[[Resolved], Json] | None = None,
-    manner: Manner | None = None,
-    system: str = "",
+    options: ChatOptions | None = None,
 ) -> Chat:
-    """The chat in the family's own template over the policy's tokenizer."""
-    return Chat(source.tokenizer, schemas, shorten, source.family, manner or Manner(), system)
+    """The chat in the family's own template over the policy's tokenizer.
+
+    Raises InputError: a budget of thought for a family that does not think.
+    """
+    options = options or ChatOptions()
+    if options.thinking_budget is not None and not source.family.thinks:
+        raise InputError(f"chat.thinking_budget: the model of {source.folder} is of a family that does not think")
+    return Chat(source.tokenizer, schemas, shorten, source.family, options.manner(), options.system)
 
 
 def _language(folder: Path, kind: Kind, published: JsonObject) -> tuple[Tokenizer, Family]:

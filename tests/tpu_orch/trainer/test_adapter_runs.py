@@ -41,6 +41,7 @@ SMALL = [
     *("--engine.max-new-tokens", "4", "--engine.visit-steps", "4", "--trainer.steps", "1", "--trainer.prompts", "2"),
     *("--trainer.group", "4", "--trainer.replay", "4", "--trainer.kl", "0.01", "--warmup.steps", "2"),
     *("--warmup.batch", "4", "--warmup.learning-rate", "0.02", "--eval.every", "0", "--eval.samples", "0"),
+    *("--chat.no-thinking", "--chat.system", "Be brief."),
     *("--lora.rank", "2", "--lora.targets", "q", "o", "down", "--mesh.fsdp", "2"),
 ]
 
@@ -128,6 +129,7 @@ def test_a_run_of_adapters_opens_for_evaluation(run: Path, folder: Path) -> None
     whole = open_weights(run, open_mesh(MeshOptions(data=8)))
     jax.tree.map(np.testing.assert_array_equal, saved.params, whole.params)
     assert saved.step == whole.step == 3 and saved.engine.chat.family is FAMILIES["qwen3"]
+    assert not saved.engine.chat.manner.thinking and saved.engine.chat.system == "Be brief."
     assert saved.engine.chat.tokenizer.identity == find_policy(folder / "release").tokenizer.identity
 
 

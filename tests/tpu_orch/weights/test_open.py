@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from released_tokenizers import LLAMA_MARKS, QWEN_MARKS, byte_level
 
-from data_pipeline.chat import CHATML, FAMILIES, Manner
+from data_pipeline.chat import CHATML, FAMILIES
 from data_pipeline.errors import InputError
 from data_pipeline.tokenizers import MARKS, ByteTokenizer
 from data_pipeline.words import Task
@@ -19,7 +19,7 @@ from models.hf.save import save_folder
 from models.table import abstract
 from tpu_orch.checkpoints import Checkpoints
 from tpu_orch.cli.main import main
-from tpu_orch.config import MeshOptions, RunConfig, to_json
+from tpu_orch.config import ChatOptions, MeshOptions, RunConfig, to_json
 from tpu_orch.runs.files import write_json
 from tpu_orch.trainer.build import model_config
 from tpu_orch.weights import find_policy, load_policy, open_mesh, policy_chat
@@ -56,7 +56,7 @@ def test_published_and_imported_open_alike(tmp_path: Path) -> None:
     assert found[0].config == found[1].config and found[0].tokenizer.identity == found[1].tokenizer.identity
     assert found[0].family is FAMILIES["qwen3"]
     assert [[path.name for path in one.files] for one in found] == [["chat_template.jinja", "tokenizer.json"]] * 2
-    chat = policy_chat(found[0], schemas="none", manner=Manner(thinking=False))
+    chat = policy_chat(found[0], schemas="none", options=ChatOptions(thinking=False))
     prompt = chat.tokenizer.decode(chat.prompt(Task("t", "Hi", (), ()), {}))
     assert prompt == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
@@ -75,6 +75,11 @@ def test_llama_speaks_its_own_form(tmp_path: Path) -> None:
     found = find_policy(released(tmp_path / "release", LLAMA, LLAMA_MARKS))
     chat = policy_chat(found)
     assert chat.form == "parameters" and chat.stops == (b"<|eom_id|>", b"<|eot_id|>")
+    with pytest.raises(InputError, match="of a family that does not think"):
+        policy_chat(found, options=ChatOptions(thinking_budget=64))
+    for wrong in ({"thinking_budget": 0}, {"thinking_budget": 9, "thinking": False}):
+        with pytest.raises(InputError, match=r"chat\.thinking_budget must be at least 1"):
+            ChatOptions(**wrong)
 
 
 def test_a_run_opens_with_its_own_tokenizer_and_template(tmp_path: Path) -> None:
