@@ -48,15 +48,14 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class LoraOptions:
-    """Low-rank adapters: gradients, optimiser state and checkpoints exist for them alone, the other weights are frozen.
-
-    They want a learning rate some ten times that of training all weights.
-    """
+    """Low-rank adapters: gradients, optimiser state and checkpoints exist for them alone, the other weights are frozen."""
 
     rank: int = 0
     """Width of the adapters; 0: there are none, all weights are trained."""
     alpha: float = 32.0
     """What they add is multiplied by alpha / rank."""
+    rate: float = 1.0
+    """Learning rates are multiplied by this while adapters are trained: they want some ten times that of all weights, or more."""
     targets: tuple[Literal["q", "k", "v", "o", "gate", "up", "down"], ...] = ("q", "k", "v", "o", "gate", "up", "down")
     """Projections that have adapters."""
     dtype: Literal["float32", "bfloat16"] | None = None

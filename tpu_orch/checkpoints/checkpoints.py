@@ -45,7 +45,7 @@ class Checkpoints:
       directory: `checkpoints/` of the run folder, or in a bucket (gs://...); made if absent. All processes see the same one.
       keep: how many of the newest to keep.
       keep_best: also keep the one with the highest score.
-      warn: told, in one line, about each damaged checkpoint that is passed over.
+      tell: is given one line about the room that they will take, and about each damaged one that is passed over.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Checkpoints:
         *,
         keep: int = 2,
         keep_best: bool = False,
-        warn: Callable[[str], None] = lambda line: None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         if keep < 1:
             raise InputError(f"checkpoint.keep is {keep}: at least one checkpoint must stay")
-        self._directory, self._keep, self._keep_best, self._warn = place_of(directory), keep, keep_best, warn
+        self._directory, self._keep, self._keep_best, self._tell = place_of(directory), keep, keep_best, tell
         if first_process():
             self._directory.mkdir(parents=True, exist_ok=True)
             _sweep(self._directory)
@@ -68,6 +68,7 @@ class Checkpoints:
             self._directory, save_decision_policy=save_always, cleanup_tmp_directories=True
         )
         self._scores = _scores(self._directory)
+        self._room_known = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: tuple[int, float | None, Future[None]] | None = None
 
@@ -79,7 +80,7 @@ class Checkpoints:
     def save(self, step: int, parts: Parts, extra: JsonObject, score: float | None = None) -> None:
         """Starts saving and returns once the arrays may be changed or donated; waits for the save before, if any.
 
-        A checkpoint of the same step is replaced. The space needed is checked before the first save.
+        A checkpoint of the same step is replaced.
 
         Args:
           extra: JSON; taken as it is now.
@@ -90,8 +91,7 @@ class Checkpoints:
         self.wait()
         flat = {part: manifests.flatten(tree) for part, tree in parts.items()}
         shapes = manifests.shapes_of(flat)
-        if not self._scores and first_process():
-            self._require_space(stored_bytes(shapes))
+        self.require_room(parts)
         copied = json.loads(json.dumps(extra, allow_nan=False))
         if step in self._scores:
             self._forget(step)
@@ -172,7 +172,7 @@ class Checkpoints:
             if aside.exists():
                 aside.rmtree()
             folder.rename(aside)
-            self._warn(f"{error}; the checkpoint of step {intact} is used instead, the damaged one is now {aside.name}")
+            self._tell(f"{error}; the checkpoint of step {intact} is used instead, the damaged one is now {aside.name}")
         return intact
 
     def _superseded(self) -> list[int]:
@@ -188,16 +188,34 @@ class Checkpoints:
             (self._directory / str(step) / manifests.NAME).unlink(missing_ok=True)
         del self._scores[step]
 
-    def _require_space(self, size: int) -> None:
-        if in_bucket(self._directory):
+    def require_room(self, parts: Parts) -> None:
+        """Where there is no checkpoint yet, says once what those of such parts, abstract ones too, will take.
+
+        Raises:
+          WorkFailed: so much is not free.
+        """
+        if self._room_known or self._scores or not first_process():
             return
+        self._room_known = True
+        size = stored_bytes(manifests.shapes_of({part: manifests.flatten(tree) for part, tree in parts.items()}))
         # One more than are kept: the old one goes only when the new one is complete.
-        needed, free = size * (self._keep + 1 + self._keep_best), shutil.disk_usage(self._directory).free
-        if free < needed:
+        number = self._keep + 1 + self._keep_best
+        kept = f"{self._keep}{' and the best' if self._keep_best else ''}"
+        needs = f"a checkpoint takes {_megabytes(size)}; {kept} kept and one being written: {_megabytes(size * number)}"
+        if in_bucket(self._directory):
+            self._tell(needs)
+            return
+        free = shutil.disk_usage(self._directory).free
+        if free < size * number:
             raise WorkFailed(
-                f"{self._directory}: {self._keep} checkpoints of {size / 1e6:.1f} MB and one being written need "
-                f"{needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free: make room, lower checkpoint.keep or choose another folder"
+                f"{self._directory}: {needs}, but {_megabytes(free)} are free: make room, lower checkpoint.keep or choose "
+                "another folder"
             )
+        self._tell(f"{needs} of {_megabytes(free)} that are free")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def stored_bytes(arrays: Mapping[str, Mapping[str, ArrayShape]]) -> int:

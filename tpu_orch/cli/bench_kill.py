@@ -1,6 +1,7 @@
 """`tpu-orch bench kill`: does a run survive what machines do to it?"""
 
 import collections
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +16,10 @@ from data_pipeline.errors import InputError
 from tpu_orch.checkpoints import newest_step
 from tpu_orch.reports.bench import Goal, report
 from tpu_orch.runs.folder import CHECKPOINTS
-from tpu_orch.runs.ordeal import Trial, damage, differences, kill_until_done, run_whole, terminate
+from tpu_orch.runs.ordeal import Trial, damage, differences, kill_until_done, run_whole, stop_until_done
+
+LATEST = 0.5
+"""Of the seconds that a run takes: when the latest kill comes. Sooner than its end, so that each run is met several times."""
 
 # A whole run in small: every phase, a checkpoint after every step.
 SMALL = (
@@ -33,8 +37,8 @@ SMALL = (
 class Args:
     """Kills a small training run at random moments, asks it to stop, and damages its checkpoints.
 
-    A run that was killed, however often, must end with the weights and metrics of one left alone, bit for bit (times apart). A
-    run asked to stop must exit 0 within 20 seconds. A damaged checkpoint must be refused, naming the damaged file. It
+    A run that was killed or stopped, however often, must end with the weights and metrics of one left alone, bit for bit (times
+    apart). A run asked to stop must exit 0 within 20 seconds. A damaged checkpoint must be refused, naming the damaged file. It
     does not measure power loss, or disks that lie about having written.
     """
 
@@ -42,7 +46,7 @@ class Args:
     """SIGKILLs, spread over as many runs as it takes."""
 
     stops: int = 20
-    """SIGTERMs, each to a run of its own."""
+    """SIGTERMs, spread likewise."""
 
     damages: int = 20
     """Flipped bits and truncations."""
@@ -63,7 +67,8 @@ def run(args: Args) -> int:
     with tempfile.TemporaryDirectory() as folder:
         trials, unequal = _ordeal(args, Path(folder), random)
     rows = _rows(trials)
-    goals = [Goal("killed runs that ended otherwise than the one left alone, none", -float(len(unequal)), 0.0)]
+    what = "killed and stopped runs that ended otherwise than the one left alone"
+    goals = [Goal(what, float(len(unequal)), 0.0, at_most=True)]
     kinds = collections.Counter(_group(trial) for trial in trials)
     goals += [
         Goal(f"share of {kind} survived", sum(t.survived for t in trials if _group(t) == kind) / number, 1.0)
@@ -82,20 +87,18 @@ def _ordeal(args: Args, folder: Path, random: np.random.Generator) -> tuple[list
     print(f"left alone the run takes {seconds:.0f} s", file=sys.stderr)
     trials: list[Trial] = []
     unequal: list[str] = []
-    number = 0
-    while len(trials) < args.kills:
-        number += 1
-        killed = folder / f"killed-{number}"
-        trials += kill_until_done(_command(args, killed), killed, seconds, random, args.kills - len(trials))
-        found = differences(alone, killed)
-        unequal += [f"killed run {number}: {', '.join(found)}"] if found else []
-        print(
-            f"{len(trials)} of {args.kills} kills, run {number} {'differs' if found else 'is the same'}",
-            file=sys.stderr,
-        )
-    for n in range(args.stops):
-        stopped = folder / f"stopped-{n}"
-        trials.append(terminate(_command(args, stopped), stopped, seconds, random))
+    for kind, wanted, disturb in (("killed", args.kills, kill_until_done), ("stopped", args.stops, stop_until_done)):
+        done = number = 0
+        while done < wanted:
+            number += 1
+            run = folder / f"{kind}-{number}"
+            found = disturb(_command(args, run), run, seconds * LATEST, random, wanted - done)
+            trials, done = [*trials, *found], done + len(found)
+            unlike = differences(alone, run)
+            unequal += [f"{kind} run {number}: {', '.join(unlike)}"] if unlike else []
+            said = "differs" if unlike else "is the same"
+            print(f"{kind} {done} of {wanted} times, run {number} {said}", file=sys.stderr)
+            shutil.rmtree(run)
     checkpoint = newest_step(alone / CHECKPOINTS)
     trials += [damage(checkpoint, folder / checkpoint.name, random) for _ in range(args.damages)]
     return trials, unequal
@@ -115,6 +118,12 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     hit = collections.Counter((trial.kind, trial.phase) for trial in trials)
     lived = collections.Counter((trial.kind, trial.phase) for trial in trials if trial.survived)
     return [
-        {"kind": kind, "phase": phase, "trials": number, "survived": lived[kind, phase]}
+        {
+            "kind": kind,
+            "phase": phase,
+            "trials": number,
+            "survived": lived[kind, phase],
+            "longest exit s": max(trial.took for trial in trials if (trial.kind, trial.phase) == (kind, phase)),
+        }
         for (kind, phase), number in sorted(hit.items())
     ]

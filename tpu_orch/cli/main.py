@@ -7,6 +7,7 @@ progress and messages to stderr. A command's module is imported only when it is 
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from data_pipeline.errors import InputError, WorkFailed
 from models.errors import ModelError
@@ -67,6 +68,10 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("replay",): (
         "tpu_orch.cli.replay",
         "one rollout of a run made again to the bit, and what if a call had been right",
+    ),
+    ("failed",): (
+        "tpu_orch.cli.failed",
+        "the step whose loss was not finite, run again: where the first such number comes from",
     ),
     ("import",): ("tpu_orch.cli.import_", "a released model into a folder that training starts from"),
     ("export",): ("tpu_orch.cli.export", "trained weights as a folder that transformers loads"),
@@ -133,6 +138,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(words: tuple[str, ...], rest: list[str]) -> int:
     try:
+        # A user's own module:function may lie in the folder where the command is given; what is installed goes first.
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
         import tyro
 
         module = importlib.import_module(COMMANDS[words][0])  # takes a moment, in which Ctrl-C may come

@@ -12,10 +12,11 @@ from data_pipeline.environment import Environment
 from data_pipeline.environment.shorten import kept_paths
 from data_pipeline.errors import InputError
 from data_pipeline.formats import read_tasks, read_tools
+from data_pipeline.named_modules import source_digest
 from data_pipeline.store import open_any
 from data_pipeline.words import Task, Tool
 from rewards.scoring import check_task, find_reward
-from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions
+from tpu_orch.config import EvaluationOptions, LoraOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions
 from tpu_orch.engine import EngineOptions
 from tpu_orch.presets.recorded import fitting_demonstrations, replay_all
 from tpu_orch.reports.messages import say
@@ -26,7 +27,7 @@ def own() -> RunConfig:
     """`tpu-orch train own --model CKPT --tools T --store S --tasks X --reward R`: GRPO of your model on your tools.
 
     First the untrained model is sampled and evaluated (pass@k), which says whether reinforcement learning can start. All
-    weights are trained, or adapters alone (--lora.rank 16 --trainer.learning-rate 2e-5); there is no warm-up unless
+    weights are trained, or adapters alone with --lora.rank 16 (at 20 times the learning rate); there is no warm-up unless
     --warmup.steps asks for replays of the references. The best of the evaluations is kept, and four without a better one end
     the run. The model's shape is its own: of the --model.* options, remat, attention and query-block count.
     """
@@ -38,6 +39,7 @@ def own() -> RunConfig:
         micro_tokens=8192,
         logits_chunk=512,
         model=ModelOptions(remat="block", attention="auto", query_block=512),
+        lora=LoraOptions(rate=20.0),
         engine=EngineOptions(rows=64, capacity=4096, chunk=256, visit_steps=64, max_new_tokens=1024, max_turns=12),
         warmup=WarmupOptions(steps=0, batch=16, learning_rate=1e-5),
         trainer=TrainerOptions(steps=100, prompts=16, group=8, learning_rate=1e-6, replay=0),
@@ -99,7 +101,7 @@ def asked(config: RunConfig) -> tuple[Path, Path, str, Path]:
 def answering(text: str, tools: dict[str, Tool]) -> tuple[Backend, str]:
     """What answers the calls, and its identity: functions as module:name, a store, or a file of recorded responses."""
     if not Path(text).exists() and ":" in text:
-        return PythonBackend(load_functions(text)), text
+        return PythonBackend(load_functions(text)), f"{text} {source_digest(text)}"
     store = open_any(text, tools)
     return StoreBackend(store), hashlib.blake2b(Path(text).read_bytes(), digest_size=16).hexdigest()
 

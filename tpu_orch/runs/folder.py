@@ -40,26 +40,28 @@ def open_run(
 ) -> Iterator[Path]:
     """Holds the run's folder for this process, and makes sure that it is a run of this configuration.
 
-    A new folder gets the configuration written into it. The lock goes with the process, however that ends.
+    A new folder gets the configuration written into it; every difference to the one that is there is told. The lock goes with
+    the process, however that ends.
 
     Args:
       config: the resolved configuration, as JSON.
       defaults: what a field means that an older version did not know and so did not write.
       may_differ: dotted names of fields, or of groups of fields, that a resumed run may change.
-      adopt: take the new configuration whatever differs, and tell what does.
+      adopt: take the new configuration whatever differs.
     Raises:
-      InputError: another process runs in the folder, or its configuration differs (each difference is named).
+      InputError: another process runs in the folder, or its configuration differs where it may not (each difference is named).
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         path = folder / CONFIG
         if path.exists():
-            found = _differing(path, config, defaults or {}, may_differ)
-            if found and not adopt:
+            found = _differing(path, config, defaults or {})
+            refused = [line for name, line in found if not _allowed(name, may_differ)]
+            if refused and not adopt:
                 raise InputError(
-                    f"{folder} holds a run of another configuration: {'; '.join(found)} (--checkpoint.adopt goes on all the same)"
+                    f"{folder} holds a run of another configuration: {'; '.join(refused)} (--checkpoint.adopt goes on anyway)"
                 )
-            for line in found:
+            for _, line in found:
                 tell(f"configuration: {line}")
         if first_process():
             write_json(path, config)
@@ -85,13 +87,13 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _differing(path: Path, config: JsonObject, defaults: JsonObject, may_differ: Collection[str]) -> list[str]:
-    """A line for every field that differs and may not."""
+def _differing(path: Path, config: JsonObject, defaults: JsonObject) -> list[tuple[str, str]]:
+    """(dotted name, what it was and is) of every field that differs."""
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); restore it or choose another folder") from None
-    return [line for name, line in differences(completed(stored, defaults), config) if not _allowed(name, may_differ)]
+    return differences(completed(stored, defaults), config)
 
 
 def completed(stored: Json, defaults: Json) -> Json:

@@ -46,13 +46,14 @@ def examine(health: Health, row: Mapping[str, Any]) -> tuple[Health, list[str]]:
     """The next health, and a line for everything that was well until this step and is not any more.
 
     Args:
-      row: a row of metrics; what it lacks is not judged. Read: informative_groups, stops, results, entropy, mismatch,
-        clip_share, grad_norm.
+      row: a row of metrics; what it lacks, or has as None, is not judged. Read: informative_groups, stops, results, entropy,
+        mismatch, clip_share, grad_norm.
     """
+    row = {name: value for name, value in row.items() if value is not None}
     silent = health.silent + 1 if row.get("informative_groups", 1.0) == 0 else 0
     results = row.get("results") or {}
     misses = results.get("miss", 0) / max(sum(results.values()), 1)
-    entropy, norm = row.get("entropy"), row.get("grad_norm")
+    entropy, norm = row.get("entropy"), row.get("grad_norm") or None  # no gradient says nothing of what is usual
     found = {name: line for name, line in _complaints(health, row, silent, misses).items() if line}
     moving = norm if health.norm is None or norm is None else MEMORY * health.norm + (1 - MEMORY) * norm
     after = Health(

@@ -1,7 +1,8 @@
-"""The machine: its cores, its processor, and all in one line, so that a figure says where it was measured."""
+"""The machine: its cores, its processor, and all in one line, so that a figure says where it was measured; memory held."""
 
 import os
 import platform
+import resource
 from pathlib import Path
 
 import jax
@@ -14,6 +15,13 @@ def describe_machine() -> str:
         f"{len(devices)} x {devices[0].device_kind}" if devices[0].platform != "cpu" else f"{len(devices)} CPU device"
     )
     return f"{processor()}, {core_count()} cores, {kinds}, jax {jax.__version__}, Python {platform.python_version()}"
+
+
+def peak_bytes() -> dict[str, int]:
+    """The most memory that this process has held so far: on its first device where that is counted, and on the host."""
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    device = {"device": int(statistics["peak_bytes_in_use"])} if "peak_bytes_in_use" in statistics else {}
+    return {**device, "host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
 def core_count() -> int:

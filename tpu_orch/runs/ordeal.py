@@ -22,8 +22,8 @@ from tpu_orch.checkpoints.manifest import CheckpointError, verify
 from tpu_orch.runs.folder import CHECKPOINTS, LOCK, METRICS
 from tpu_orch.runs.metrics import read_metrics
 
-TIMES = frozenset({"seconds", "tokens_per_s"})
-"""keys of a row of metrics that tell time and differ from run to run"""
+OF_THE_SITTING = frozenset({"seconds", "tokens_per_s", "peak_bytes"})
+"""keys of a row of metrics that tell time and memory, and differ from run to run"""
 GRACE = 20.0
 """seconds in which a run must have gone after it was asked to"""
 
@@ -39,6 +39,8 @@ class Trial(NamedTuple):
     step: int
     survived: bool
     why: str = ""
+    took: float = 0.0
+    """Of a request to stop: seconds until the process was gone."""
 
 
 def start(command: Sequence[str], log: Path) -> subprocess.Popen:
@@ -73,6 +75,8 @@ def kill_until_done(
 ) -> list[Trial]:
     """Starts the run over and over and kills it at random moments, until it ends by itself or `most` kills are done.
 
+    Args:
+      longest: seconds from a start to the latest kill.
     Raises:
       WorkFailed: the run ends with an error of its own.
     """
@@ -98,16 +102,44 @@ def _log(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.log")
 
 
-def terminate(command: Sequence[str], folder: Path, longest: float, random: np.random.Generator) -> Trial:
-    """Asks a running command to stop at a random moment after it has taken its folder; it must exit 0 within GRACE."""
+def stop_until_done(
+    command: Sequence[str], folder: Path, longest: float, random: np.random.Generator, most: int
+) -> list[Trial]:
+    """Starts the run over and over and asks it to stop, until it ends by itself, fails a trial, or `most` are done.
+
+    Args:
+      longest: seconds from when the run holds its folder to the latest request.
+    Raises:
+      WorkFailed: the run ends with an error of its own once the trials are over.
+    """
+    trials: list[Trial] = []
+    while len(trials) < most:
+        trial = terminate(command, folder, longest, random)
+        if trial is None:
+            return trials
+        trials.append(trial)
+        if not trial.survived:
+            break
+    run_whole(command, _log(folder))
+    return trials
+
+
+def terminate(command: Sequence[str], folder: Path, longest: float, random: np.random.Generator) -> Trial | None:
+    """Asks a running command to stop at a random moment after it has taken its folder; it must exit 0 within GRACE.
+
+    None: it was done before it was asked.
+    """
     process, began = start(command, _log(folder)), time.monotonic()
-    while not (folder / LOCK).exists() and process.poll() is None:
+    while process.poll() is None and not _holds(folder, process.pid):
         time.sleep(0.05)
-    moment = float(random.uniform(0, longest))
     try:
-        process.wait(moment)
+        code = process.wait(float(random.uniform(0, longest)))
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)
+    else:
+        if code == 0:
+            return None
+        return Trial("terminate", time.monotonic() - began, *where(folder), survived=False, why=f"exit code {code}")
     asked = time.monotonic()
     try:
         code = process.wait(GRACE)
@@ -115,9 +147,16 @@ def terminate(command: Sequence[str], folder: Path, longest: float, random: np.r
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return Trial("terminate", asked - began, *where(folder), survived=False, why=f"still there after {GRACE:g} s")
-    return Trial(
-        "terminate", asked - began, *where(folder), survived=code == 0, why="" if code == 0 else f"exit code {code}"
-    )
+    why, took = "" if code == 0 else f"exit code {code}", time.monotonic() - asked
+    return Trial("terminate", asked - began, *where(folder), survived=code == 0, why=why, took=took)
+
+
+def _holds(folder: Path, process: int) -> bool:
+    """Whether the process has taken the folder."""
+    try:
+        return (folder / LOCK).read_text() == str(process)
+    except FileNotFoundError:
+        return False
 
 
 def damage(checkpoint: Path, scratch: Path, random: np.random.Generator) -> Trial:
@@ -161,4 +200,4 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def _timeless(row: JsonObject) -> JsonObject:
-    return {name: value for name, value in row.items() if name not in TIMES}
+    return {name: value for name, value in row.items() if name not in OF_THE_SITTING}

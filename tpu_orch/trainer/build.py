@@ -101,11 +101,13 @@ def run_mesh(config: RunConfig) -> jax.sharding.Mesh:
 def optimizers(config: RunConfig) -> tuple[Optimizer, Optimizer]:
     """Of the warm-up and of reinforcement learning."""
     warmup, trainer = config.warmup, config.trainer
+    scale = config.lora.rate if config.lora.rank else 1.0
     rise = round(RISE * warmup.steps)
     common = OptimizerConfig(name=trainer.optimizer, weight_decay=trainer.weight_decay)
     name = warmup.optimizer or trainer.optimizer
-    first = replace(common, name=name, learning_rate=warmup.learning_rate, warmup_steps=rise)
-    second = replace(common, learning_rate=trainer.learning_rate, warmup_steps=min(trainer.rise, trainer.steps))
+    first = replace(common, name=name, learning_rate=scale * warmup.learning_rate, warmup_steps=rise)
+    peak = scale * trainer.learning_rate
+    second = replace(common, learning_rate=peak, warmup_steps=min(trainer.rise, trainer.steps))
     rl = make_optimizer(second, max(trainer.steps * trainer.epochs, 1))
     # The second optimiser counts its own steps from 0; the schedule that metrics report counts those of the run.
     reported = rl._replace(schedule=lambda step: rl.schedule(step - warmup.steps))

@@ -1,12 +1,13 @@
 """Where a run stands, and how a checkpoint holds it: weights, optimiser, reference policy, host state, a batch that waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from data_pipeline.errors import InputError
+from data_pipeline.named_modules import source_digest
 from data_pipeline.words import JsonObject
 from tpu_orch.checkpoints import Checkpoints
 from tpu_orch.trainer import experience
@@ -59,7 +60,7 @@ def find_place(built: Built, checkpoints: Checkpoints, tell: Callable[[str], Non
         state = built.create()
         reference = frozen(state.params) if keeps_reference(built) else None
         return Place(0, state, reference, Progress(levels.start(material.train_tasks), {}, {})), 0
-    for line in changed_material(loaded.extra["identity"], dict(material.identity)):
+    for line in changed_material(loaded.extra["identity"], identity(material.identity, run.config.reward)):
         if not adopt:
             raise InputError(f"{line}: restore it, start in another folder, or give --checkpoint.adopt")
         tell(f"{line}; going on with the new one")
@@ -77,9 +78,14 @@ def extra_of(built: Built, place: Place, metrics: int) -> JsonObject:
     return {
         "metrics": metrics,
         "progress": place.progress.to_json(),
-        "identity": dict(built.run.material.identity),
+        "identity": identity(built.run.material.identity, built.run.config.reward),
         "pending": None if place.pending is None else experience.to_json(place.pending),
     }
+
+
+def identity(material: Mapping[str, str], reward: str) -> dict[str, str]:
+    """Digests of what a run learns from; a reward of the user's own is told by its source, any other by its name."""
+    return {**material, **({"reward": source_digest(reward)} if ":" in reward else {})}
 
 
 def changed_material(stored: JsonObject, current: JsonObject) -> list[str]:

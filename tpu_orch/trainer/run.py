@@ -28,10 +28,12 @@ from tpu_orch.reports.messages import say
 from tpu_orch.reports.page import write_report
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.folder import CHECKPOINTS, METRICS, REPORT, ROLLOUTS, SUMMARY, open_run
-from tpu_orch.runs.machine import describe_machine
+from tpu_orch.runs.loggers import loggers
+from tpu_orch.runs.machine import describe_machine, peak_bytes
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
 from tpu_orch.runs.processes import barrier, first_before_others, first_process
 from tpu_orch.runs.stop import StopFlag
+from tpu_orch.trainer import failed
 from tpu_orch.trainer.ahead import compile_ahead, run_programs
 from tpu_orch.trainer.build import Built, build, run_mesh
 from tpu_orch.trainer.cheats import warn_of_cheats
@@ -40,13 +42,13 @@ from tpu_orch.trainer.material import write_material
 from tpu_orch.trainer.places import Place, extra_of, find_place, frozen, keeps_reference, parts_of
 from tpu_orch.trainer.progress import Progress, Watch
 from tpu_orch.trainer.steps import Step, reinforce_step, warmup_step
-from tpu_orch.trainer.watching import Watching, peak_bytes
+from tpu_orch.trainer.watching import Watching
 from tpu_orch.training import curriculum as levels
-from tpu_orch.training.kept import write_batches
 from tpu_orch.training.update import require_finite
 
-# What a resumed run may change: how it is watched and kept, never what it computes.
-MAY_DIFFER = ("checkpoint", "samples", "watch", "out")
+# What a resumed run may change: how it is watched and kept, and the devices that it lies on. On another mesh it goes on from
+# equal values, and rounds otherwise from there.
+MAY_DIFFER = ("checkpoint", "samples", "watch", "out", "mesh")
 
 
 class Stopped(Exception):
@@ -78,13 +80,15 @@ def train(config: RunConfig) -> JsonObject | None:
                 config.checkpoint.folder or folder / CHECKPOINTS,
                 keep=config.checkpoint.keep,
                 keep_best=bool(config.eval.every),
-                warn=say,
+                tell=say,
             ) as checkpoints,
         ):
             built = build(config, material, mesh, on_visit)
             if jax.default_backend() != "cpu":  # whose compiler uses all cores for each program
                 say(f"{compile_ahead(run_programs(built), mesh)} programs of the updates are compiled")
             place, position = find_place(built, checkpoints, say, config.checkpoint.adopt)
+            last = built.abstract(config.warmup.steps + config.trainer.steps)
+            checkpoints.require_room(parts_of(last, last.params if keeps_reference(built) else None))
             if first_process():
                 write_material(folder, material)
                 if config.trainer.steps:
@@ -102,6 +106,7 @@ def _opened(config: RunConfig) -> Any:
     """The run's folder, held for this process."""
     if config.trainer.overlap and jax.process_count() > 1:
         raise InputError("trainer.overlap works with one process: two threads would start programs in different orders")
+    loggers(config.watch.tensorboard, config.watch.wandb)  # a missing package is told before anything is begun
     if bring_back(config.out, config.checkpoint.folder):
         say(f"{config.out} is new: going on with the run of {config.checkpoint.folder}")
     return open_run(
@@ -227,7 +232,7 @@ class Story:
         else:
             made, after = self.reinforced(place)
         if made.failed:
-            write_batches(self.folder / f"failed-step-{step + 1:06d}.npz", made.failed)
+            failed.keep(self.config, self.folder, step + 1, made.state.params, made.failed)
         require_finite(made.row, step + 1)
         self.watching.step(step + 1, {name: value for name, value in made.row.items() if name != "finite"})
         return after._replace(step=step + 1)

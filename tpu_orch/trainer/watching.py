@@ -1,6 +1,5 @@
-"""How a run is looked at: rows of metrics, warnings, loggers, the profiler, memory. Nothing here changes what is computed."""
+"""How a run is looked at: rows of metrics, warnings, loggers, the profiler. Nothing here changes what is computed."""
 
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,10 +67,3 @@ class Watching:
         jax.profiler.stop_trace()
         self._profiling = False
         say(f"profile of {self._steps - SETTLED} steps: {self.folder / 'profile'}")
-
-
-def peak_bytes() -> dict[str, int]:
-    """The most memory that this process has held so far: on its first device where that is counted, and on the host."""
-    statistics = jax.local_devices()[0].memory_stats() or {}
-    device = {"device": int(statistics["peak_bytes_in_use"])} if "peak_bytes_in_use" in statistics else {}
-    return {**device, "host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}

@@ -1,8 +1,4 @@
-"""Micro-batches in a file: what a step that went wrong was trained on, so that it can be run again.
-
-batches = read_batches(run / "failed-step-000041.npz")
-state, metrics = train_step(update, state, batches)      # state: of the checkpoint before that step
-"""
+"""Micro-batches in a file: what a step that went wrong was trained on, so that it can be run again (`trainer.failed`)."""
 
 import io
 import zipfile

@@ -150,7 +150,7 @@ def test_resume_passes_over_the_damaged_one_with_a_warning(tmp_path: Path, how: 
     for victim in victims:
         spoil(victim, how, 11)
     said: list[str] = []
-    with Checkpoints(tmp_path, keep=3, warn=said.append) as checkpoints:
+    with Checkpoints(tmp_path, keep=3, tell=said.append) as checkpoints:
         loaded = checkpoints.load(lambda _: abstract(parts(0)))
         assert loaded.step == 1 and checkpoints.steps == (1,)
         require_equal(loaded.parts, parts(1))
@@ -221,9 +221,18 @@ def test_another_shape_is_one_clear_error(tmp_path: Path, change, words: str) ->
 
 def test_room_is_checked_before_the_first_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
-    with Checkpoints(tmp_path) as checkpoints, pytest.raises(WorkFailed, match=r"one being written need 0\.0 MB"):
+    said: list[str] = []
+    with Checkpoints(tmp_path, tell=said.append) as checkpoints:
+        with pytest.raises(WorkFailed, match=r"2 kept and one being written: 0\.0 MB, but 0\.0 MB are free"):
+            checkpoints.save(1, parts(1), {})
+        assert not list(tmp_path.iterdir()) and not said
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
+    with Checkpoints(tmp_path, tell=said.append, keep_best=True) as checkpoints:
+        checkpoints.require_room(abstract(parts(0, width=10**6)))
         checkpoints.save(1, parts(1), {})
-    assert not list(tmp_path.iterdir())
+    assert said == [
+        "a checkpoint takes 36.0 MB; 2 and the best kept and one being written: 144.0 MB of 1,000.0 MB that are free"
+    ]
 
 
 def test_a_failing_disk_is_one_clear_error_and_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

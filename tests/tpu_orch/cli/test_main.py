@@ -1,6 +1,7 @@
 """The command line as people meet it: help, exit codes, one line for what is wrong."""
 
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_without_a_command_the_list_is_shown(capsys: pytest.CaptureFixture[str])
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(" ".join(words) in out for words in COMMANDS)
+
+
+def test_modules_of_the_folder_where_a_command_is_given_are_found_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    inputs = [*("--tools", "t"), *("--tasks", "x"), *("--rollouts", "r"), *("--out", "o")]
+    assert main(["score", *inputs, "--reward", "grading_of_mine:one"]) == 2 and sys.path[-1] == str(tmp_path)
 
 
 @pytest.mark.parametrize(

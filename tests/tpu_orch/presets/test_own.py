@@ -1,5 +1,6 @@
 """The preset for a user's own tools: what it asks for, and what it takes as the side that answers."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from data_pipeline.backends import PythonBackend
 from data_pipeline.errors import InputError
 from tpu_orch.cli.train import parse
 from tpu_orch.presets.own import answering, asked
+from tpu_orch.trainer.build import optimizers
+from tpu_orch.trainer.places import changed_material, identity
 
 
 def test_the_options_lead_to_the_configuration(tmp_path: Path) -> None:
@@ -29,6 +32,13 @@ def test_the_options_lead_to_the_configuration(tmp_path: Path) -> None:
     assert config.eval.samples and config.eval.every and config.eval.patience
 
 
+def test_adapters_learn_at_their_own_rate() -> None:
+    whole, adapters = parse("train", ["own"]), parse("train", ["own", "--lora.rank", "16"])
+    assert whole is not None and adapters is not None
+    rates = [float(optimizers(config)[1].schedule(0)) for config in (whole, adapters)]
+    assert rates == pytest.approx([1e-6, 2e-5])
+
+
 def test_what_is_missing_is_named() -> None:
     config = parse("train", ["own", "--tools", "t.json"])
     assert config is not None
@@ -37,5 +47,21 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_functions_of_the_user_answer() -> None:
-    backend, identity = answering("math:sqrt", {})
-    assert isinstance(backend, PythonBackend) and identity == "math:sqrt"
+    backend, identity = answering("sys:getsizeof", {})
+    assert isinstance(backend, PythonBackend) and identity == "sys:getsizeof "
+
+
+def test_functions_and_rewards_of_the_user_are_told_by_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+    for body in ("1.0", "0.5"):
+        (tmp_path / "of_mine.py").write_text(f"def one(rollout, task, tools): return {body}")
+        importlib.invalidate_caches()
+        seen.append((answering("of_mine:one", {})[1], identity({}, "of_mine:one")["reward"]))
+    assert len({*seen[0], *seen[1]}) == 4
+    assert changed_material({"reward": seen[0][1]}, {"reward": seen[1][1]}) == [
+        "the reward of this run changed since its checkpoint"
+    ]
+    assert identity({"store": "s"}, "tier") == {"store": "s"}

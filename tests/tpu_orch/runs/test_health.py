@@ -52,6 +52,15 @@ def test_a_signal_must_be_missing_for_some_steps() -> None:
     ]
 
 
+def test_steps_that_looked_at_no_rollout_say_nothing_of_tokens() -> None:
+    silent = {"informative_groups": 0.0, "entropy": None, "mismatch": None, "clip_share": None, "grad_norm": 0.0}
+    lines = said(silent, silent, {}, silent, silent, {}, {"entropy": 0.03})
+    assert [len(new) for new in lines] == [0, 0, 0, 0, 0, 0, 1] and "fell to 0.030 nats a token from 0.400" in lines[6][
+        0
+    ]
+    assert said({}, *[silent] * 2, *[{}, silent] * 40, {"grad_norm": 5.0})[-1] == []
+
+
 def test_misses_that_were_there_from_the_start_are_no_rise() -> None:
     poor = {"results": {"ok": 5, "miss": 5}}
     assert said(poor, poor, poor) == [[], [], []]

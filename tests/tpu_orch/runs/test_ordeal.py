@@ -82,10 +82,10 @@ def test_damage_is_noticed_and_unnoticed_damage_too(
 
 
 BODY = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, {handler})
 pathlib.Path(sys.argv[1]).mkdir(exist_ok=True)
-(pathlib.Path(sys.argv[1]) / "{lock}").write_text("")
+(pathlib.Path(sys.argv[1]) / "{lock}").write_text(str(os.getpid()))
 time.sleep(30)
 """
 
@@ -104,7 +104,28 @@ def test_who_does_not_stop_well_is_told(
     monkeypatch.setattr(ordeal, "GRACE", 1.0)
     command = [sys.executable, "-c", BODY.format(handler=handler, lock=LOCK), str(tmp_path / "run")]
     trial = ordeal.terminate(command, tmp_path / "run", 0.2, np.random.default_rng(0))
+    assert trial is not None
     assert (trial.survived, trial.why, trial.phase, trial.step) == (why == "", why, "setup", 0)
+
+
+THIRD_TIME = """
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(exist_ok=True)
+starts = len(list(folder.glob("start-*")))
+(folder / f"start-{starts}").touch()
+(folder / "LOCK").write_text(str(os.getpid()))
+time.sleep(30 if starts < 2 else 0)
+""".replace("LOCK", LOCK)
+
+
+@pytest.mark.parametrize("most", [2, 9])
+def test_a_run_is_asked_to_stop_until_it_is_done(most: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", THIRD_TIME, str(tmp_path / "run")]
+    trials = ordeal.stop_until_done(command, tmp_path / "run", 0.2, np.random.default_rng(0), most)
+    assert [trial.survived for trial in trials] == [True, True] and all(trial.took > 0 for trial in trials)
+    assert len(list((tmp_path / "run").glob("start-*"))) == 3
 
 
 def test_a_run_that_fails_by_itself_is_no_survivor(tmp_path: Path) -> None:

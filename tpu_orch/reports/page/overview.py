@@ -79,8 +79,7 @@ def warnings(metrics: Sequence[JsonObject]) -> list[str]:
     """What the health check says over the steps of reinforcement learning, each with its step."""
     health, found = Health(), []
     for row in rows_of(metrics, "rl"):
-        known = {name: value for name, value in row.items() if value is not None}
-        health, lines = examine(health, known)
+        health, lines = examine(health, row)
         found += [f"step {row.get('step')}: {line}" for line in lines]
     return found
 
