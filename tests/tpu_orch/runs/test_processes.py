@@ -9,6 +9,7 @@ from other_processes import free_port, start_on_devices
 from tpu_orch.checkpoints.manifest import verify
 
 PROGRAM = Path(__file__).with_name("sharded_run.py")
+QUICK = "--xla_backend_optimization_level=0"  # compiles in half the time
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
@@ -16,8 +17,8 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     one.mkdir()
     two.mkdir()
     port = free_port()
-    running = [start_on_devices(PROGRAM, 4, str(two), str(n), "2", port) for n in range(2)]
-    running.append(start_on_devices(PROGRAM, 8, str(one)))
+    running = [start_on_devices(PROGRAM, 4, str(two), str(n), "2", port, flags=QUICK) for n in range(2)]
+    running.append(start_on_devices(PROGRAM, 8, str(one), flags=QUICK))
     for process in running:
         _, said = process.communicate(timeout=180)
         assert process.returncode == 0, said

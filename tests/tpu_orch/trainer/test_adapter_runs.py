@@ -42,7 +42,7 @@ SMALL = [
     *("--trainer.group", "4", "--trainer.replay", "4", "--trainer.kl", "0.01", "--warmup.steps", "2"),
     *("--warmup.batch", "4", "--warmup.learning-rate", "0.02", "--eval.every", "0", "--eval.samples", "0"),
     *("--chat.no-thinking", "--chat.system", "Be brief."),
-    *("--lora.rank", "2", "--lora.targets", "q", "o", "down", "--mesh.fsdp", "2"),
+    *("--lora.rank", "2", "--lora.targets", "q", "o", "down", "--mesh.fsdp", "2", "--watch.no-report"),
 ]
 
 

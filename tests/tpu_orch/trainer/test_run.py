@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tpu_orch.checkpoints import manifest, newest_step
 from tpu_orch.cli import rollout
 from tpu_orch.cli.main import main
 from tpu_orch.cli.rollout import job_of
+from tpu_orch.runs.ordeal import OF_THE_SITTING
 from tpu_orch.runs.parts import part_of, whole_lines
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,16 +75,23 @@ TINY = [
 ]
 
 
-def of_a_user(run: Path) -> dict[str, str]:
-    """One device, and programs that an earlier test's run has compiled are not compiled again."""
-    return {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(run.parent.parent / "xla-of-runs")}
+def of_a_user(run: Path, devices: int = 1) -> dict[str, str]:
+    """One device, compiled in half the time, and what an earlier test's run has compiled is not compiled again."""
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    return {**os.environ, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": str(run.parent.parent / "xla-of-runs")}
 
 
-def start(out: Path, *more: str) -> subprocess.Popen:
+def start(out: Path, *more: str, devices: int = 1) -> subprocess.Popen:
     command = [sys.executable, "-m", "tpu_orch.cli.main", "train", "sandbox", "--out", str(out), *TINY, *more]
     return subprocess.Popen(
-        command, cwd=ROOT, env=of_a_user(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=of_a_user(out, devices), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def commanded(run: Path, *words: str) -> subprocess.CompletedProcess:
+    """A command on the devices that the run had."""
+    command = [sys.executable, "-m", "tpu_orch.cli.main", *words]
+    return subprocess.run(command, cwd=ROOT, env=of_a_user(run), capture_output=True, text=True, check=False)
 
 
 def finished(process: subprocess.Popen) -> tuple[str, str]:
@@ -92,7 +101,7 @@ def finished(process: subprocess.Popen) -> tuple[str, str]:
 
 
 def timeless(row: dict) -> dict:
-    return {name: value for name, value in row.items() if name not in ("seconds", "tokens_per_s")}
+    return {name: value for name, value in row.items() if name not in OF_THE_SITTING}
 
 
 def outcome(run: Path) -> tuple[list[dict], dict[str, bytes], dict]:
@@ -105,6 +114,14 @@ def outcome(run: Path) -> tuple[list[dict], dict[str, bytes], dict]:
     named = {jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in arrays}
     assert len(named) > 30
     return rows, named, json.loads((run / "summary.json").read_text())["eval"]
+
+
+def with_material_of(other: Path, run: Path) -> Path:
+    """The folder of a run to be, with another run's store and tokenizer in it: these are not made again."""
+    run.mkdir()
+    for name in ("store.sqlite", "tokenizer.model"):
+        shutil.copy(other / name, run / name)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +186,9 @@ def killed(run: Path, come_so_far: Callable[[], bool], *more: str) -> None:
     ],
 )
 def test_sigkill_changes_no_bit(whole: Path, tmp_path: Path, after: int) -> None:
-    run = tmp_path / "run"
+    run = with_material_of(whole, tmp_path / "run") if after == 3 else tmp_path / "run"
     killed(run, lambda: progress_of(run) >= after)
-    finished(start(run))
+    finished(start(run, "--watch.no-report"))
     rows, arrays, evaluations = outcome(run)
     expected_rows, expected_arrays, expected_evaluations = outcome(whole)
     assert rows == expected_rows
@@ -179,10 +196,10 @@ def test_sigkill_changes_no_bit(whole: Path, tmp_path: Path, after: int) -> None
     assert evaluations == expected_evaluations
 
 
-def test_sigkill_beside_rollouts_sampled_ahead_changes_no_bit(tmp_path: Path) -> None:
+def test_sigkill_beside_rollouts_sampled_ahead_changes_no_bit(whole: Path, tmp_path: Path) -> None:
     """With overlap a checkpoint holds the batch that waits; the run learns from it after the kill as it would have before."""
-    alone, run = tmp_path / "alone", tmp_path / "run"
-    ahead = ["--trainer.overlap", "--checkpoint.every", "1"]
+    alone, run = (with_material_of(whole, tmp_path / name) for name in ("alone", "run"))
+    ahead = ["--trainer.overlap", "--checkpoint.every", "1", "--watch.no-report"]
     finished(start(alone, *ahead))
     saved = run / "checkpoints"
     killed(run, lambda: any((saved / step / manifest.NAME).exists() for step in "56"), *ahead)
@@ -192,8 +209,8 @@ def test_sigkill_beside_rollouts_sampled_ahead_changes_no_bit(tmp_path: Path) ->
 
 
 def test_sigterm_saves_and_leaves_with_0(whole: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = start(run)
+    run = with_material_of(whole, tmp_path / "run")
+    process = start(run, "--watch.no-report")
     while process.poll() is None and progress_of(run) < 5:
         time.sleep(0.02)
     asked = time.monotonic()
@@ -203,7 +220,7 @@ def test_sigterm_saves_and_leaves_with_0(whole: Path, tmp_path: Path) -> None:
     assert "goes on from there" in err
     assert time.monotonic() - asked < 60  # the promise is 20 s on a quiet machine
     assert max(int(path.name) for path in (run / "checkpoints").iterdir() if path.name.isdecimal()) >= 5
-    finished(start(run))
+    finished(start(run, "--watch.no-report"))
     assert outcome(run)[0] == outcome(whole)[0]
 
 
@@ -215,15 +232,30 @@ def test_another_configuration_is_refused_by_name(whole: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_a_finished_run_only_says_so_again(whole: Path) -> None:
-    before = (whole / "metrics.jsonl").read_bytes()
-    out, err = finished(start(whole))
+def test_a_finished_run_only_says_so_again_on_another_mesh_too(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    out, err = finished(start(run, "--mesh.fsdp", "2", devices=2))
+    assert "configuration: mesh.fsdp was 1 and is 2" in err
     assert "going on from the checkpoint of step 7" in err
     assert "mean of 1+" in out
-    assert (whole / "metrics.jsonl").read_bytes() == before
-    np.testing.assert_equal(
-        json.loads((whole / "summary.json").read_text())["eval"].keys(), {"before", "after_sft", "after"}
-    )
+    assert outcome(run) == outcome(whole)  # saved once more, from the other mesh
+
+
+def test_a_step_that_is_not_finite_stops_the_run_and_is_run_again(whole: Path, tmp_path: Path) -> None:
+    run = with_material_of(whole, tmp_path / "run")
+    process = start(run, "--warmup.learning-rate", "1e18")
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 1 and "Traceback" not in err
+    assert "step 2: loss is not finite" in err and f"`tpu-orch failed {run}`" in err
+    assert [row["step"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())] == [1]
+    again = commanded(run, "failed", str(run))
+    assert again.returncode == 0, again.stderr
+    lines = again.stdout.splitlines()
+    assert lines[0] == "step 2; the weights it met are finite"
+    ill = [line for line in lines[1:] if "loss nan, gradient norm nan; not finite: log-probs of " in line]
+    assert ill and all(line.startswith("micro-batch ") and "not finite: gradients of " in line for line in ill)
+    assert "no step of this run failed" in commanded(run, "failed", str(whole)).stderr
 
 
 def parsed(arguments: list[str]) -> rollout.Args:
@@ -278,17 +310,11 @@ def test_its_policy_acts_and_is_evaluated_by_command(
     assert "1 of 3 conversations left no room in 1504 tokens" in capsys.readouterr().err
 
 
-def replayed(run: Path, *words: str) -> subprocess.CompletedProcess:
-    """`tpu-orch replay` on the devices that the run had."""
-    command = [sys.executable, "-m", "tpu_orch.cli.main", "replay", str(run), *words]
-    return subprocess.run(command, cwd=ROOT, env=of_a_user(run), capture_output=True, text=True, check=False)
-
-
 def test_a_rollout_is_made_again_to_the_bit(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = rollout_from_row(list(read_rollout_rows(whole / "rollouts" / "step-000007.jsonl"))[5])
     assert one.ledger is not None and one.ledger.weights_version == 6
     out = tmp_path / "again.jsonl"
-    made = replayed(whole, "6", one.task_id, str(one.group_index), "--out", str(out))
+    made = commanded(whole, "replay", str(whole), "6", one.task_id, str(one.group_index), "--out", str(out))
     assert made.returncode == 0, made.stderr
     assert "the same to the bit as in" in made.stdout and "step-000007.jsonl" in made.stdout
     (again,) = (rollout_from_row(row) for row in read_rollout_rows(out))
@@ -301,6 +327,6 @@ def test_a_rollout_is_made_again_to_the_bit(whole: Path, tmp_path: Path, capsys:
 @pytest.mark.slow
 def test_an_evaluations_rollout_is_made_again_to_the_bit(whole: Path) -> None:
     last = rollout_from_row(next(iter(read_rollout_rows(whole / "rollouts" / "eval-after.jsonl"))))
-    made = replayed(whole, "7", last.task_id, "--greedy")
+    made = commanded(whole, "replay", str(whole), "7", last.task_id, "--greedy")
     assert made.returncode == 0, made.stderr
     assert "the same to the bit as in" in made.stdout and "eval-after.jsonl" in made.stdout
