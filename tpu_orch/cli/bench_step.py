@@ -1,13 +1,15 @@
 """`tpu-orch bench step`: seconds of a GRPO step by phase, and what sharing a long prompt saves."""
 
 import json
+import os
 import subprocess
-import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -20,6 +22,9 @@ LONG = 2048  # tokens of the long shared prompt
 PUBLISHED = 3.27
 """Seconds of the better peer (trl 1.16.0; google-tunix 0.1.8: 4.13) on the machine that the goals were set on."""
 FASTER = 1.5
+STEP = "step"
+SCRIPTS = {"trl": "step_of_trl.py", "tunix": "step_of_tunix.py"}
+"""By the module that an interpreter must have."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,10 @@ class Args:
     """Measures a GRPO step: 4 prompts x 8 rollouts, 64 + 128 tokens, a decoder of 4,983,552 parameters, float32.
 
     Phases: sampling by the engine; the reward (the share of even ids, so it costs nothing) with the layout of the micro-batches;
-    the update. Then the update of one long prompt with 8 rollouts (2,048 + 8 x 128), its prompt run once and eight times, in
-    turn. It does not measure tools, and random weights never end a rollout early. Without --peers the peers' seconds are
-    the published ones; with it they are measured in this run, in turn with ours.
+    the update. Then the same with the next step's rollouts drawn beside the update, and the update of one long prompt with 8
+    rollouts (2,048 + 8 x 128), its prompt run once and eight times, in turn. It does not measure tools, and random weights never
+    end a rollout early. Without --peers the peers' seconds are the published ones; with it they are measured in this run, in
+    turn with ours.
     """
 
     rounds: int = 5
@@ -38,8 +44,8 @@ class Args:
     long: bool = True
     """Also the long shared prompt."""
 
-    peers: Annotated[Path | None, tyro.conf.arg(metavar="PYTHON")] = None
-    """An interpreter that has trl: tests/peers/step_of_trl.py is run with it."""
+    peers: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PYTHON ...")] = ()
+    """Interpreters that have trl or google-tunix: tests/peers/step_of_trl.py and step_of_tunix.py are run with them."""
 
     json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Where the figures are written."""
@@ -52,12 +58,14 @@ def run(args: Args) -> int:
 
     prepare_platform()
     peers: dict[str, float] = {}
-    rows = [step_row(args.rounds)]
-    if args.peers is not None:
-        peers = measured_peers(args.peers, args.rounds)
+    work = prepared()
+    rows = [step_row(work, args.rounds), overlapped_row(work, args.rounds)]
+    for python in args.peers:
+        peers |= measured_peers(python, args.rounds)
+    if peers:
         rows += [row_of(name, step=seconds) for name, seconds in peers.items()]
-        rows.append(step_row(args.rounds))
-    ours = median(row["step s"] for row in rows if row["what"] == "step")
+        rows.append(step_row(work, args.rounds))
+    ours = median(row["step s"] for row in rows if row["what"] == STEP)
     best = min(peers.values()) if peers else PUBLISHED
     where = "measured here" if peers else "published"
     goals = [Goal(f"times faster than the best peer's {best:.2f} s ({where})", best / ours, FASTER)]
@@ -78,10 +86,17 @@ def row_of(what: str, **seconds: float) -> dict[str, Any]:
     return {"what": what, **{f"{phase} s": seconds.get(phase, "") for phase in phases}}
 
 
-def step_row(rounds: int) -> dict[str, Any]:
-    """Medians of whole steps of ours by phase."""
-    import jax
+class Work(NamedTuple):
+    """What the timed steps share."""
 
+    trainer: Any
+    draw: Callable[[Any, int], list[Any]]
+    """weights, number of the step -> the ledgers of its rollouts"""
+    batches: Callable[[list[Any]], list[Any]]
+
+
+def prepared() -> Work:
+    """The decoder, its engine and the update of the short prompts."""
     from data_pipeline.backends import PythonBackend
     from data_pipeline.chat import Chat
     from data_pipeline.environment import Environment
@@ -90,34 +105,70 @@ def step_row(rounds: int) -> dict[str, Any]:
     from models.config import small
     from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
     from tpu_orch.trainer.build import ROLLOUT_SHARE, UNROLLED, packed_shapes
-    from tpu_orch.training.timing import batches_of, even_rewards, make_trainer, one_update
+    from tpu_orch.training.timing import batches_of, even_rewards, make_trainer
 
     config = replace(small(), remat="none", unroll=min(small().layers, UNROLLED))
-    trainer = make_trainer(config)
     options = EngineOptions(rows=PROMPTS * GROUP, capacity=PROMPT + DRAWN, max_new_tokens=DRAWN, visit_steps=DRAWN)
     engine = Engine(decoder_policy(config), Chat(ByteTokenizer()), options)
     shapes = packed_shapes(PROMPT + DRAWN, PROMPTS * GROUP * (PROMPT + DRAWN), 2048, 1, ROLLOUT_SHARE)
     random = np.random.default_rng(0)
     tasks = [Task(f"prompt-{n}", "", (), (), mode="plan") for n in range(PROMPTS)]
     prompts = [random.integers(0, 256, PROMPT).astype(np.int32) for _ in tasks]
-    found: dict[str, list[float]] = {}
+    pairs = [pair for pair in zip(tasks, prompts, strict=True) for _ in range(GROUP)]
+
+    def draw(params: Any, number: int) -> list[Any]:
+        episodes = [Episode(task, prompt, n % GROUP, number) for n, (task, prompt) in enumerate(pairs)]
+        rollouts = engine.run(params, episodes, Environment({}, PythonBackend({})))
+        return [rollout.ledger for rollout in rollouts if rollout.ledger is not None]
+
+    return Work(
+        make_trainer(config),
+        draw,
+        lambda ledgers: batches_of(ledgers, even_rewards(ledgers), GROUP, shapes, share=True),
+    )
+
+
+def step_row(work: Work, rounds: int) -> dict[str, Any]:
+    """Medians of whole steps of ours by phase."""
+    import jax
+
+    from tpu_orch.training.timing import one_update
+
+    trainer, found = work.trainer, list[np.ndarray]()
+    trainer = trainer._replace(state=jax.tree.map(jax.numpy.copy, trainer.state))
     for number in range(rounds + 1):
         marks = [time.perf_counter()]
-        pairs = [(task, prompt) for task, prompt in zip(tasks, prompts, strict=True) for _ in range(GROUP)]
-        episodes = [Episode(task, prompt, n % GROUP, number) for n, (task, prompt) in enumerate(pairs)]
-        rollouts = engine.run(trainer.state.params, episodes, Environment({}, PythonBackend({})))
+        ledgers = work.draw(trainer.state.params, number)
         marks.append(time.perf_counter())
-        ledgers = [rollout.ledger for rollout in rollouts if rollout.ledger is not None]
-        batches = batches_of(ledgers, even_rewards(ledgers), GROUP, shapes, share=True)
+        batches = work.batches(ledgers)
         marks.append(time.perf_counter())
         trainer = one_update(trainer, batches)
         jax.block_until_ready(trainer.state.params)
         marks.append(time.perf_counter())
-        if number:  # the first one compiles
-            for phase, seconds in zip(("sampling", "reward", "update"), np.diff(marks), strict=True):
-                found.setdefault(phase, []).append(float(seconds))
-            found.setdefault("step", []).append(marks[-1] - marks[0])
-    return row_of("step", **{phase: median(seconds) for phase, seconds in found.items()})
+        found.append(np.diff(marks))
+    timed = np.array(found[1:])  # the first one compiles
+    sampling, reward, update = np.median(timed, axis=0).tolist()
+    return row_of(STEP, sampling=sampling, reward=reward, update=update, step=float(np.median(timed.sum(axis=1))))
+
+
+def overlapped_row(work: Work, rounds: int) -> dict[str, Any]:
+    """The median of steps whose rollouts were drawn beside the update before, with weights one step old."""
+    import jax
+
+    from tpu_orch.training.timing import one_update
+
+    state = jax.tree.map(jax.numpy.copy, work.trainer.state)
+    trainer, marks = work.trainer._replace(state=state), [time.perf_counter()]
+    with ThreadPoolExecutor(1) as ahead:
+        ledgers = work.draw(trainer.state.params, 0)
+        for number in range(1, rounds + 2):
+            old = jax.tree.map(jax.numpy.copy, trainer.state.params)  # an update donates its own
+            coming = ahead.submit(work.draw, old, number)
+            trainer = one_update(trainer, work.batches(ledgers))
+            jax.block_until_ready(trainer.state.params)
+            ledgers = coming.result()
+            marks.append(time.perf_counter())
+    return row_of("step, the next one's rollouts beside it", step=float(median(np.diff(marks)[1:].tolist())))
 
 
 def long_rows(rounds: int) -> tuple[list[dict[str, Any]], float, float]:
@@ -149,12 +200,26 @@ def long_rows(rounds: int) -> tuple[list[dict[str, Any]], float, float]:
 
 
 def measured_peers(python: Path, rounds: int) -> dict[str, float]:
-    """Seconds a step of the peers. Raises WorkFailed with their last line if one fails."""
-    script = Path(__file__).resolve().parents[2] / "tests" / "peers" / "step_of_trl.py"
+    """Seconds a step of the peers that an interpreter has. Raises WorkFailed with their last line if one fails."""
+    ask = "import importlib.util as u, sys; print(*[n for n in sys.argv[1:] if u.find_spec(n)])"
+    there = _output([str(python), "-c", ask, *SCRIPTS]).split()
+    if not there:
+        raise InputError(f"--peers {python}: it has none of {', '.join(SCRIPTS)}")
+    folder = Path(__file__).resolve().parents[2] / "tests" / "peers"
     shape = [str(number) for number in (PROMPTS, GROUP, PROMPT, DRAWN, rounds)]
-    done = subprocess.run([str(python), str(script), *shape], capture_output=True, text=True, check=False)
+    found: dict[str, float] = {}
+    for name in there:
+        said = _output([str(python), str(folder / SCRIPTS[name]), *shape])
+        found |= {peer: float(seconds) for peer, seconds in json.loads(said.splitlines()[-1]).items()}
+    return found
+
+
+def _output(command: list[str]) -> str:
+    """What a program prints."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "JAX_PLATFORMS": "cpu"}
+    )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise WorkFailed(f"{script.name}: {lines[-1] if lines else 'it ended with an error'}")
-    print(done.stderr[-500:], file=sys.stderr)
-    return {name: float(seconds) for name, seconds in json.loads(done.stdout.splitlines()[-1]).items()}
+        raise WorkFailed(f"{' '.join(command[:2])}: {lines[-1] if lines else 'it ended with an error'}")
+    return done.stdout
