@@ -4,7 +4,7 @@ For an environment with torch and transformers:
 
     python rollout_speed.py ROWS PROMPT NEW
 
-Prints {"tokens_per_s": ...}: the median of three timed calls after one that is not.
+Prints {"transformers VERSION generate": tokens a second}: the median of three timed calls after one that is not.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 from statistics import median
 
 import torch
+import transformers
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 
@@ -39,7 +40,7 @@ def main(rows: int, prompt: int, new: int) -> None:
             made = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=True, top_k=0, max_new_tokens=new)
             seconds.append(time.perf_counter() - began)
             assert made.shape == (rows, prompt + new)
-    print(json.dumps({"tokens_per_s": rows * new / median(seconds[1:])}))
+    print(json.dumps({f"transformers {transformers.__version__} generate": rows * new / median(seconds[1:])}))
 
 
 if __name__ == "__main__":
