@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -53,8 +53,8 @@ class Args:
     less time a product than the calibrating one. It does not measure accelerators, and random weights call no tools.
     """
 
-    rounds: int = 3
-    """Calls that are timed; medians are given."""
+    rounds: int = 4
+    """Calls that are timed, shapes in turn; medians are given."""
 
     json: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Where the figures are written."""
@@ -81,34 +81,38 @@ def row_of(what: str, predicted: float, observed: float) -> dict[str, Any]:
     return {"what": what, "predicted": predicted, "observed": observed, "ratio": predicted / observed}
 
 
-def update_program(number: int, length: int) -> tuple[Program, Setting, jax.sharding.Mesh]:
+class Updating(NamedTuple):
+    program: Program
+    setting: Setting
+    mesh: jax.sharding.Mesh
+
+
+def update_program(number: int, length: int) -> Updating:
     """The update on a micro-batch of so many rows x tokens."""
     mesh = make_mesh({}, jax.devices()[:1])
     config = find_preset("sandbox").config()
     engine = replace(config.engine, capacity=length)
     run = replace(config, engine=engine, micro_tokens=number * length, logits_chunk=0)
     setting = Setting(replace(small(), remat="block"), run, None)
-    return training_programs(setting, mesh)[0][0], setting, mesh
+    return Updating(training_programs(setting, mesh)[0][0], setting, mesh)
 
 
 def update_rows(rounds: int) -> list[dict[str, Any]]:
-    """Peak memory (MB) and seconds of the update on micro-batches of several shapes."""
-    rows: list[dict[str, Any]] = []
-    rate = 0.0
-    for number, length in (CALIBRATION, *OTHERS):
-        program, setting, mesh = update_program(number, length)
-        shape = setting.micro_batch(mesh.shape)
-        what = f"{shape.rows} x {shape.tokens}"
-        say(f"update {what}")
-        with jax.set_mesh(mesh):
-            flops = matmul_flops(program.trace().jaxpr)
-        seconds = observe_seconds(program, mesh, rounds)
-        memory = memory_apart(number, length)
-        rows.append(row_of(f"memory MB, update {what}", memory.predicted_bytes / 1e6, memory.observed_bytes / 1e6))
-        if rate:
-            rows.append(row_of(f"seconds, update {what}", flops / rate, seconds))
-        else:
-            rate = flops / seconds
+    """Peak memory (MB) and seconds of the update on micro-batches of several shapes, the calibrating one first."""
+    sizes = (CALIBRATION, *OTHERS)
+    made = [update_program(*size) for size in sizes]
+    mesh = made[0].mesh
+    names = ["{} x {}".format(*one.setting.micro_batch(mesh.shape)[:2]) for one in made]
+    say(f"seconds of updates {', '.join(names)}")
+    with jax.set_mesh(mesh):
+        flops = [matmul_flops(one.program.trace().jaxpr) for one in made]
+    seconds = observe_seconds([one.program for one in made], mesh, rounds)
+    rate = flops[0] / seconds[0]
+    rows = [row_of(f"seconds, update {names[n]}", flops[n] / rate, seconds[n]) for n in range(1, len(made))]
+    for name, size in zip(names, sizes, strict=True):
+        say(f"memory of an update {name}")
+        memory = memory_apart(*size)
+        rows.append(row_of(f"memory MB, update {name}", memory.predicted_bytes / 1e6, memory.observed_bytes / 1e6))
     return rows
 
 
@@ -187,5 +191,5 @@ def simulated(engine: Any, places: Places, shape: Sequence[int], costs: Any) -> 
 
 if __name__ == "__main__":
     prepare_platform()
-    update, _, one_device = update_program(*map(int, sys.argv[1:]))
-    print(json.dumps(observe_memory(update, one_device)))
+    asked = update_program(*map(int, sys.argv[1:]))
+    print(json.dumps(observe_memory(asked.program, asked.mesh)))

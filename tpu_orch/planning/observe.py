@@ -7,6 +7,7 @@ tell: of those, a sum over exponentials (the entropy of the logits) is the large
 import math
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -56,18 +57,21 @@ def observe_memory(program: Program, mesh: jax.sharding.Mesh) -> Observed:
     return Observed(float(told + kernel_bytes(made.as_text())), float(median(peaks)))
 
 
-def observe_seconds(program: Program, mesh: jax.sharding.Mesh, rounds: int) -> float:
-    """Median of the calls after the first."""
-    trace: Any = program.trace
+def observe_seconds(programs: Sequence[Program], mesh: jax.sharding.Mesh, rounds: int) -> list[float]:
+    """Median seconds of each program's calls after the first. They take turns: what slows the machine for a while slows all."""
     with jax.set_mesh(mesh):
-        made = trace().lower().compile()
-        params, sums, batch = _zeros(trace.args)
-        spent = []
+        made, held = [], []
+        for program in programs:
+            trace: Any = program.trace
+            made.append(trace().lower().compile())
+            held.append(_zeros(trace.args))
+        spent: list[list[float]] = [[] for _ in programs]
         for _ in range(rounds + 1):
-            began = time.perf_counter()
-            sums = _call(made, params, sums, batch)
-            spent.append(time.perf_counter() - began)
-    return median(spent[1:])
+            for number, (params, sums, batch) in enumerate(held):
+                began = time.perf_counter()
+                held[number] = (params, _call(made[number], params, sums, batch), batch)
+                spent[number].append(time.perf_counter() - began)
+    return [median(times[1:]) for times in spent]
 
 
 def _zeros(arguments: Any) -> Any:
