@@ -219,7 +219,8 @@ def test_entropy_of_a_known_distribution() -> None:
     np.testing.assert_allclose(got.entropy, [[1.5 * np.log(2), np.log(3)]], rtol=1e-6)
 
 
-def test_one_step_sharded_over_eight_devices_equals_one_device() -> None:
+@pytest.mark.parametrize("chunk", [None, 6])
+def test_one_step_sharded_over_eight_devices_equals_one_device(chunk: int | None) -> None:
     mesh = make_mesh({"data": 2, "fsdp": 2, "model": 2})
     with jax.set_mesh(mesh):
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
@@ -230,7 +231,8 @@ def test_one_step_sharded_over_eight_devices_equals_one_device() -> None:
         moments = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.shape == table.shape]
         assert len(moments) == 2 and all(leaf.sharding == table.sharding for leaf in moments)
         assert {piece.data.shape for piece in table.addressable_shards} == {(24, 16)}
-        sharded = make_update(LEARNER, OPTIMIZER, OBJECTIVE, shardings=shardings, batch_sharding=batch_sharding(mesh))
+        rows = batch_sharding(mesh)
+        sharded = make_update(LEARNER, OPTIMIZER, OBJECTIVE, shardings=shardings, batch_sharding=rows, chunk=chunk)
         batches = micro_batches(examples(), shapes([16], tokens=128, multiple=4))
         after, metrics = train_step(sharded, state, batches)
         assert after.params["layers"]["gate"].sharding == shardings.params["layers"]["gate"]
