@@ -31,10 +31,16 @@ def test_cosine_and_constant() -> None:
 PARAMS = {"layers": {"gate": jnp.ones((2, 8, 4)), "mlp_norm": jnp.ones((2, 8)), "q_bias": jnp.ones((2, 4))}}
 
 
+def first_changes(transform: optax.GradientTransformation, scale: float) -> dict:
+    """What the first update does where the gradient is so many times the weights."""
+    of = jax.jit(lambda p: transform.update(jax.tree.map(lambda leaf: scale * leaf, p), transform.init(p), p)[0])
+    return of(PARAMS)
+
+
 def test_weight_decay_leaves_norms_and_biases_alone() -> None:
     config = OptimizerConfig(learning_rate=0.1, schedule="constant", weight_decay=0.5, clip_norm=0.0)
     transform = make_optimizer(config, 1).transform
-    changes, _ = transform.update(jax.tree.map(jnp.zeros_like, PARAMS), transform.init(PARAMS), PARAMS)
+    changes = first_changes(transform, 0.0)
     after = optax.apply_updates(PARAMS, changes)["layers"]
     np.testing.assert_allclose(after["gate"], 0.95 * np.ones((2, 8, 4)), rtol=1e-6)
     assert (after["mlp_norm"] == 1).all() and (after["q_bias"] == 1).all()
@@ -43,21 +49,25 @@ def test_weight_decay_leaves_norms_and_biases_alone() -> None:
 def test_gradients_are_clipped_to_the_global_norm() -> None:
     config = OptimizerConfig(name="sgd", learning_rate=1.0, schedule="constant", clip_norm=2.0, beta1=0.0)
     transform = make_optimizer(config, 1).transform
-    changes, _ = transform.update(jax.tree.map(lambda p: 5.0 * p, PARAMS), transform.init(PARAMS), PARAMS)
+    changes = first_changes(transform, 5.0)
     assert float(optax.global_norm(changes)) == pytest.approx(2.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_every_optimizer_descends_and_its_state_has_shardings(name: str) -> None:
     transform = make_optimizer(OptimizerConfig(name=name, learning_rate=0.05, weight_decay=0.01), 5).transform
-    params, opt_state = PARAMS, transform.init(PARAMS)
+    params, opt_state = PARAMS, jax.jit(transform.init)(PARAMS)
 
     def loss(p: dict) -> jax.Array:
         return sum(jnp.sum((leaf - 0.5) ** 2) for leaf in jax.tree.leaves(p))
 
-    for _ in range(5):
+    @jax.jit
+    def step(params: dict, opt_state: optax.OptState) -> tuple[dict, optax.OptState]:
         changes, opt_state = transform.update(jax.grad(loss)(params), opt_state, params)
-        params = optax.apply_updates(params, changes)
+        return optax.apply_updates(params, changes), opt_state
+
+    for _ in range(5):
+        params, opt_state = step(params, opt_state)
     assert float(loss(params)) < 0.9 * float(loss(PARAMS))
 
     mesh = jax.make_mesh((2, 4), ("data", "fsdp"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
