@@ -139,14 +139,11 @@ def test_logits_at_scored_places_alone_give_the_same_gradient() -> None:
 def test_loss_is_the_formula_written_out() -> None:
     """Against a loop over sampled tokens in numpy, from the decoder's own logits."""
     params = new_state().params
-    reference = LEARNER.init(jax.random.key(9))
+    reference = jax.jit(LEARNER.init)(jax.random.key(9))
     batches = with_reference(update(), reference, whole(examples(), temperature=0.8))
     (batch,) = batches
-    logits = [
-        np.asarray(LEARNER.logits(p, LEARNER.hidden(p, batch.ids, batch.positions, batch.segments)), np.float64)
-        / np.float64(0.8)
-        for p in (params, reference)
-    ]
+    forward = jax.jit(lambda p, batch: LEARNER.logits(p, LEARNER.hidden(p, batch.ids, batch.positions, batch.segments)))
+    logits = [np.asarray(forward(p, batch), np.float64) / np.float64(0.8) for p in (params, reference)]
     logp, ref = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in logits)
     expected = 0.0
     for row, column in np.ndindex(batch.ids.shape):
@@ -160,7 +157,7 @@ def test_loss_is_the_formula_written_out() -> None:
             entropy = -(np.exp(logp[row, column]) * logp[row, column]).sum()
             expected += weight * (-surrogate + 0.1 * (np.exp(apart) - 1 - apart) - 0.01 * entropy)
         expected -= float(batch.likelihood_weight[row, column]) * new
-    loss, totals = loss_and_totals(LEARNER, OBJECTIVE, None, params, batch)
+    loss, totals = jax.jit(lambda p, batch: loss_and_totals(LEARNER, OBJECTIVE, None, p, batch))(params, batch)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     assert float(totals.policy_loss + totals.likelihood_loss) == pytest.approx(expected, rel=1e-5)
 
