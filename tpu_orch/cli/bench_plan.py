@@ -131,18 +131,22 @@ def rollout_row(rounds: int) -> dict[str, Any]:
 
     engine, params = make_engine()
     places = engine_places(engine)
-    seen, counted = [], []
-    for shape in RUNS:
-        say("rollouts {} x {}, {} + {} tokens".format(*shape))
-        seen.append(play(engine, params, shape, rounds) * places.threads)
-        counted.append(simulated(engine, places, shape, Costs(0, 0, 0, 0, 0, 0)))
+    shapes = (*RUNS, PREDICTED)
+    spent: list[list[float]] = [[] for _ in shapes]
+    for number in range(rounds + 1):  # in turns: what slows the machine for a while slows all
+        say(f"rollouts of {len(shapes)} shapes, round {number} of {rounds}")
+        for shape, times in zip(shapes, spent, strict=True):
+            times.append(play(engine, params, shape, number))
+    *seen, observed = (median(times[1:]) for times in spent)
+    calibrating = [one * places.threads for one in seen]
+    counted = [simulated(engine, places, shape, Costs(0, 0, 0, 0, 0, 0)) for shape in RUNS]
     terms = [[one.feeds, one.steps, one.steps * one.step_context] for one in counted]
     feed, step, token = (
-        float(x) for x in np.maximum(np.linalg.lstsq(np.array(terms), np.array(seen), rcond=None)[0], 0.0)
+        float(x) for x in np.maximum(np.linalg.lstsq(np.array(terms), np.array(calibrating), rcond=None)[0], 0.0)
     )
     predicted = simulated(engine, places, PREDICTED, Costs(feed, 0.0, step, token, 0.0, 0.0))
     what = "{} x {} rollouts, {} + {} tokens".format(*PREDICTED)
-    return row_of(f"rollout s, {what}", predicted.seconds, play(engine, params, PREDICTED, rounds))
+    return row_of(f"rollout s, {what}", predicted.seconds, observed)
 
 
 def make_engine() -> tuple[Any, Any]:
@@ -160,22 +164,18 @@ def engine_places(engine: Any) -> Places:
     return Places(number, lanes.rows, lanes.feed_rows(CHUNK), min(core_count(), number))
 
 
-def play(engine: Any, params: Any, shape: Sequence[int], rounds: int) -> float:
-    """Median seconds of rollouts that draw to the end of their budget; the first run compiles."""
-
+def play(engine: Any, params: Any, shape: Sequence[int], number: int) -> float:
+    """Seconds of rollouts that draw to the end of their budget; the first run of a shape compiles."""
     prompts, group, length, drawn = shape
     random = np.random.default_rng(0)
     engine.options = replace(engine.options, max_new_tokens=drawn)
     tasks = [Task(f"prompt-{number}", "", (), (), mode="plan") for number in range(prompts)]
     ids = [random.integers(0, 256, length).astype(np.int32) for _ in tasks]
-    seconds = []
-    for number in range(rounds + 1):
-        episodes = [
-            Episode(task, one, place, number) for task, one in zip(tasks, ids, strict=True) for place in range(group)
-        ]
-        engine.run(params, episodes, Environment({}, PythonBackend({})))
-        seconds.append(engine.statistics.seconds)
-    return median(seconds[1:])
+    episodes = [
+        Episode(task, one, place, number) for task, one in zip(tasks, ids, strict=True) for place in range(group)
+    ]
+    engine.run(params, episodes, Environment({}, PythonBackend({})))
+    return float(engine.statistics.seconds)
 
 
 def simulated(engine: Any, places: Places, shape: Sequence[int], costs: Any) -> Simulated:
