@@ -16,8 +16,8 @@ from models.attention import MASKED, softcap
 
 KEY_CHUNK = 64
 """keys read at a time"""
-SLOT_BLOCK = 128
-"""slots whose weighted values are summed in one product where all are read at once"""
+SLOT_BLOCK = 64
+"""W: slots of one product where all are read at once"""
 
 
 class Softmax(NamedTuple):
@@ -94,7 +94,7 @@ def finished(state: Softmax, q: Float[Array, "R T N H"]) -> Float[Array, "R T N 
 
 def filled_attention(
     q: Float[Array, "R T N H"],
-    k: Float[Array, "R K S H"],
+    k: Float[Array, "R K C H W"],
     v: Float[Array, "R K S H"],
     positions: Int[Array, "R T"],
     window: Int[Array, ""] | None,
@@ -102,30 +102,33 @@ def filled_attention(
     cap: float = 0.0,
     earlier: Softmax | None = None,
 ) -> Float[Array, "R T N H"]:
-    """Attention over all S slots of a cache at once, each query seeing its window up to its own position.
+    """Attention over all S = C W slots of a cache at once, each query seeing its window up to its own position.
 
-    S is a multiple of SLOT_BLOCK. Sums over slots go block by block, each block a product of the same shape, so the blocks that a
+    Products go block by block of W slots, each of the same shape, and sums over blocks one after the other: so the blocks that a
     query does not see add exact zeros and their number does not change a bit of the result (`tests/models/test_layered.py`).
 
     Args:
+      k: the slots in blocks, each with its keys side by side: what the product with the queries reads as it lies.
       positions: of the queries, counted in slots of this cache.
       earlier: what the queries have already seen elsewhere (`models.shared_prefix`).
     """
     rows, length, _, size = q.shape
-    kv_heads, slots = k.shape[1:3]
+    kv_heads, blocks, _, width = k.shape[1:]
     grouped = jnp.moveaxis((q * scale).reshape(rows, length, kv_heads, -1, size), 1, 3)  # R K G T H
-    flat = grouped.reshape(rows, kv_heads, -1, size)
-    scores = jnp.einsum("rkqh,rksh->rkqs", flat, k.astype(q.dtype), preferred_element_type=jnp.float32)
-    scores = softcap(scores.reshape(*grouped.shape[:-1], slots), cap)
-    back = positions[:, :, None] - jnp.arange(slots)
+    flat = grouped.reshape(rows, kv_heads, 1, -1, size)
+    each = jnp.broadcast_to(flat, (rows, kv_heads, blocks, *flat.shape[3:]))
+    scores = jnp.einsum("rkcqh,rkchw->rkcqw", each, k.astype(q.dtype), preferred_element_type=jnp.float32)
+    scores = softcap(scores.reshape(rows, kv_heads, blocks, -1, length, width), cap)  # R K C G T W
+    back = positions[:, :, None] - jnp.arange(blocks * width)
     seen = back >= 0 if window is None else (back >= 0) & (back < window)
-    scores = jnp.where(seen[:, None, None], scores, MASKED)
-    highest = jnp.max(scores, axis=-1)
-    weights = jnp.exp(scores - highest[..., None])
-    blocks = weights.reshape(rows, kv_heads, flat.shape[2], -1, SLOT_BLOCK)
-    total = in_order(jnp.sum(blocks, axis=-1), 3).reshape(grouped.shape[:-1])
-    stored = v.astype(q.dtype).reshape(rows, kv_heads, -1, SLOT_BLOCK, size)
-    mixed = jnp.einsum("rkqcs,rkcsh->rkcqh", blocks.astype(q.dtype), stored, preferred_element_type=jnp.float32)
+    seen = jnp.moveaxis(seen.reshape(rows, length, blocks, width), 1, 2)
+    scores = jnp.where(seen[:, None, :, None], scores, MASKED)
+    highest = jnp.max(scores, axis=(2, 5))
+    weights = jnp.exp(scores - highest[:, :, None, ..., None])
+    total = in_order(jnp.sum(weights, axis=-1), 2)
+    weights = weights.reshape(rows, kv_heads, blocks, -1, width).astype(q.dtype)
+    stored = v.astype(q.dtype).reshape(rows, kv_heads, blocks, width, size)
+    mixed = jnp.einsum("rkcqw,rkcwh->rkcqh", weights, stored, preferred_element_type=jnp.float32)
     state = Softmax(highest, total, in_order(mixed, 2).reshape(grouped.shape))
     state = state if earlier is None else merged(earlier, state)
     return finished(state, q)

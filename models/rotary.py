@@ -7,6 +7,7 @@ windows, are data: one row per layer, scanned beside the weights, so that layers
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -54,9 +55,13 @@ def inverse_frequencies(theta: float, head_dim: int, scaling: RopeScaling | None
 def rotation(
     positions: Int[Array, "B T"], frequencies: Float[Array, "half"]
 ) -> tuple[Float[Array, "B T half"], Float[Array, "B T half"]]:
-    """Cosine and sine of every position's angles, float32."""
+    """Cosine and sine of every position's angles, float32.
+
+    Kept apart from what they turn: a compiler for CPUs would compute them anew for every head of queries and keys.
+    """
     angles = positions.astype(jnp.float32)[..., None] * frequencies
-    return jnp.cos(angles), jnp.sin(angles)
+    cosine, sine = jax.lax.optimization_barrier((jnp.cos(angles), jnp.sin(angles)))
+    return cosine, sine
 
 
 def rotate(

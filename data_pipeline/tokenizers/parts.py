@@ -1,6 +1,7 @@
 """Texts made of trusted scaffolding and data, as the ids that the joined text has."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from data_pipeline.tokenizers.marks import MarkSplitter
 from data_pipeline.tokenizers.protocol import Tokenizer
@@ -11,7 +12,7 @@ def encode_parts(tokenizer: Tokenizer, parts: Iterable[tuple[str, bool]]) -> lis
 
     So the ids are those of the whole text wherever data spells no mark; where it does, it stays text.
     """
-    splitter = MarkSplitter(tokenizer.marks)
+    splitter = _splitter(tokenizer.marks)
     ids: list[int] = []
     plain: list[str] = []
     for text, trusted in _joined(parts):
@@ -23,6 +24,12 @@ def encode_parts(tokenizer: Tokenizer, parts: Iterable[tuple[str, bool]]) -> lis
             plain.clear()
             ids += tokenizer.encode(part, marks=True)
     return ids + tokenizer.encode("".join(plain))
+
+
+@lru_cache(maxsize=16)
+def _splitter(marks: tuple[str, ...]) -> MarkSplitter:
+    """One for all texts of a tokenizer: making it costs as much as encoding a short result."""
+    return MarkSplitter(marks)
 
 
 def _joined(parts: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:

@@ -11,6 +11,7 @@ from random_weights import random_params
 
 from models import cache as caches
 from models import decoder, layered
+from models.cached_attention import SLOT_BLOCK
 from models.config import ModelConfig
 
 ROWS = 16
@@ -26,9 +27,9 @@ extend = jax.jit(partial(layered.extend_layered, CONFIG), donate_argnums=1, comp
 def garbage(rows: int, room: int, seed: int) -> layered.LayeredCache:
     """A cache whose slots all hold something, as after earlier rollouts, and whose rows are filled to random lengths."""
     rng = np.random.default_rng(seed)
-    shape = (rows, CONFIG.kv_heads, room, CONFIG.head_dim)
+    empty = layered.init_layered(CONFIG, rows, room)
     k, v = (
-        tuple(jnp.asarray(10 * rng.normal(size=shape), jnp.float32) for _ in range(CONFIG.layers)) for _ in range(2)
+        tuple(jnp.asarray(10 * rng.normal(size=one.shape), jnp.float32) for one in part) for part in (empty.k, empty.v)
     )
     return layered.LayeredCache(k, v, jnp.asarray(rng.integers(0, room - 70, rows), jnp.int32))
 
@@ -36,7 +37,7 @@ def garbage(rows: int, room: int, seed: int) -> layered.LayeredCache:
 def play(row: int, cache: layered.LayeredCache, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Empties `row`, feeds it 40 tokens in chunks of 32 beside three others and draws 12 singly while all others draw too.
 
-    Gives its logits [14, V] and the keys of its last layer [K, 52, H].
+    Gives its logits [14, V] and the keys of its last layer [K, H, 52].
     """
     rows = cache.lengths.shape[0]
     cache = cache._replace(lengths=cache.lengths.at[row].set(0))
@@ -57,7 +58,7 @@ def play(row: int, cache: layered.LayeredCache, seed: int) -> tuple[np.ndarray, 
         counts[row] = 1
         scores, cache = extend(APART, cache, jnp.asarray(ids), jnp.asarray(counts))
         seen.append(np.asarray(scores[row]))
-    return np.stack(seen), np.asarray(cache.k[-1][row, :, :52])
+    return np.stack(seen), np.asarray(cache.k[-1][row, :, 0, :, :52])
 
 
 @pytest.mark.parametrize(("row", "room", "seed"), [(0, 128, 2), (7, 256, 3), (15, 384, 4), (3, 1152, 5)])
@@ -125,9 +126,9 @@ def test_a_row_without_work_keeps_its_cache() -> None:
 
 
 def test_room_grows_and_shrinks() -> None:
-    cache = garbage(4, 192, 1)
-    grown = layered.resized(cache, 256)
-    assert grown.k[0].shape[2] == 256
-    again = layered.resized(grown, 192)
+    cache = garbage(4, 256, 1)
+    grown = layered.resized(cache, 384)
+    assert (grown.k[0].shape[2] * SLOT_BLOCK, grown.v[0].shape[2]) == (384, 384)
+    again = layered.resized(grown, 256)
     for one, other in zip(jax.tree.leaves(cache), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(one, other)

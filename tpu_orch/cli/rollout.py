@@ -158,6 +158,7 @@ def actor(args: Args, model: Path, environment: Environment, tasks: Sequence[Tas
     prepare_platform()
     saved = open_policy(model, tasks)
     chat = saved.engine.chat
+    engine = saved.engine if args.samples > 1 else saved.engine.unshared
 
     def make(piece: Sequence[tuple[Task, int]], tick: Callable[[], None]) -> list[Rollout]:
         episodes = [
@@ -165,7 +166,7 @@ def actor(args: Args, model: Path, environment: Environment, tasks: Sequence[Tas
             for task, number in piece
         ]
         with jax.set_mesh(run_mesh(saved.config)):
-            return saved.engine.run(
+            return engine.run(
                 saved.params,
                 episodes,
                 environment,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tpu_orch.engine.lanes import Beginning, Lane, Read, same
+from tpu_orch.engine.lanes import Beginning, FeedShape, Lane, Read, same
 from tpu_orch.engine.running import Running
 
 
@@ -20,8 +20,8 @@ class SharingLane(Lane):
       read_chunk: tokens of a prompt that are read in one call.
     """
 
-    def __init__(self, rows: int, chunk: int, feed_rows: int, sharing: int, read_chunk: int) -> None:
-        super().__init__(rows, chunk, feed_rows)
+    def __init__(self, rows: int, shapes: Sequence[FeedShape], sharing: int, read_chunk: int) -> None:
+        super().__init__(rows, shapes)
         self.sharing, self.read_chunk = sharing, read_chunk
         self.prompts: list[np.ndarray | None] = [None] * (rows // sharing)
         self.read_until = np.zeros(rows // sharing, np.int32)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -33,8 +34,9 @@ from tpu_orch.engine.stops import StopTable, stop_table
 from tpu_orch.runs.machine import core_count
 
 T = TypeVar("T")
-LEAVE = 0.75
-"""Share of a lane's busy rows that may still draw when the device comes back: the host is not called for each pause."""
+PATIENCE = 4
+"""Steps that a visit of the host costs about. The device comes back when its waiting rows have lost as many: the best time where
+turns may end at any step."""
 
 
 class RunStatistics(NamedTuple):
@@ -84,6 +86,17 @@ class Engine:
         """The same programs with another budget of turns: nothing is compiled again."""
         other = copy.copy(self)
         other.options = replace(self.options, max_turns=max_turns)
+        other.__dict__.pop("unshared", None)
+        return other
+
+    @cached_property
+    def unshared(self) -> "Engine":
+        """Itself, or where rows share prompts one like it in which they do not: for episodes that come one of each prompt."""
+        if not self.options.prompt_rows:
+            return self
+        other = copy.copy(self)
+        other.options = replace(self.options, prompt_rows=0)
+        other._programs = Programs(self.policy, other.options, self._lane_rows)
         return other
 
     def warm_up(self, params: Params) -> None:
@@ -203,7 +216,7 @@ class Sitting:
             ended += self._refill(lane)
             if lane.live:
                 options = self.engine.options
-                plan = lane.plan(self.engine.start_state, options.capacity, options.visit_steps, LEAVE)
+                plan = lane.plan(self.engine.start_state, options.capacity, options.visit_steps, PATIENCE)
                 self.playing[threads.submit(self._timed, lane, plan)] = lane
             elif lane.slots is not None:
                 lane.forget()

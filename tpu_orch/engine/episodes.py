@@ -18,7 +18,8 @@ class EngineOptions:
     capacity: int = 512
     """Tokens that one sequence may hold, prompt and results included."""
     chunk: int = 32
-    """Prompts and tool results are fed in chunks of this many tokens, counted from where each begins."""
+    """Prompts and tool results are fed in chunks of this many tokens, counted from where each begins; on a CPU what is left, if
+    it is no more than a quarter of that, in one of a quarter."""
     visit_steps: int = 64
     """Tokens that the device draws for a row at most before the host looks."""
     temperature: float = 1.0

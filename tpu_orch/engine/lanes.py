@@ -14,6 +14,15 @@ from tpu_orch.engine.running import Running
 from tpu_orch.engine.slots import DRAWING, IDLE, Drawn, Rows, Slots
 
 
+class FeedShape(NamedTuple):
+    """Of one call that feeds rows."""
+
+    tokens: int
+    """T: at most, of each row"""
+    rows: int
+    """F"""
+
+
 class Feed(NamedTuple):
     """One chunk for some rows."""
 
@@ -60,18 +69,23 @@ class Plan(NamedTuple):
     beginning: Beginning
     feeds: list[Feed]
     rows: Rows
-    leave: int
+    patience: int
+    """Steps of rows that may be lost by waiting before the device comes back."""
 
 
 class Lane:
     """The host's side of a lane.
 
     slots: what lies on the device, None before the first visit. room: tokens that a row of its cache has room for.
+
+    Args:
+      shapes: in which rows are fed, longest chunk first. A row takes the shortest chunk that holds all that it waits for, else
+        the longest one: its chunks depend on the rollout alone.
     """
 
-    def __init__(self, rows: int, chunk: int, feed_rows: int) -> None:
+    def __init__(self, rows: int, shapes: Sequence[FeedShape]) -> None:
         self.rows: list[Running | None] = [None] * rows
-        self.chunk, self.feed_rows = chunk, feed_rows
+        self.shapes, self.chunk = tuple(shapes), shapes[0].tokens
         self.slots: Slots | None = None
         self.room = 0
         self.lengths = np.zeros(rows, np.int32)
@@ -110,8 +124,12 @@ class Lane:
         self.slots, self.room = None, 0
         self.holds = [None] * len(self.rows)
 
-    def plan(self, start_state: dict[str, int], capacity: int, visit_steps: int, leave_share: float) -> Plan:
-        """What the device does next. Everything that waits to be fed is fed, and every live row goes on drawing."""
+    def plan(self, start_state: dict[str, int], capacity: int, visit_steps: int, patience: int) -> Plan:
+        """What the device does next. Everything that waits to be fed is fed, and every live row goes on drawing.
+
+        Args:
+          patience: steps that each of the live rows may lose on average.
+        """
         begins, self.news = self.news, []
         beginning = self._begin(begins)
         for row, running in self.live:
@@ -125,7 +143,7 @@ class Lane:
             status[row], budget[row] = DRAWING, running.budget
         longest = max((self.filled(row) for row, _ in live), default=0)
         rows = Rows(self.lengths.copy(), self.keys.copy(), budget, status, self.stop_state.copy())
-        return Plan(min(longest + visit_steps, capacity), beginning, feeds, rows, int(len(live) * leave_share))
+        return Plan(min(longest + visit_steps, capacity), beginning, feeds, rows, len(live) * patience)
 
     def _begin(self, begins: Sequence[int]) -> Beginning:
         """Of new rows with one prompt only the first reads it; and that one takes whole chunks from a row that holds them."""
@@ -150,19 +168,23 @@ class Lane:
         before, later = (None if (rows == unmoved).all() else rows for rows in (source, after))
         return Beginning(before, later)
 
+    def _shape_for(self, size: int) -> FeedShape:
+        return next((shape for shape in reversed(self.shapes) if shape.tokens >= size), self.shapes[0])
+
     def _feeds(self) -> Sequence[Feed]:
-        """Chunks until nothing is pending; the rows with most to read first."""
+        """Chunks until nothing is pending; the rows with most to read first, beside those that take chunks of the same shape."""
         feeds = []
-        whole = self.feed_rows == len(self.rows)
         while waiting := [(row, running) for row, running in self.live if running.pending.size]:
             waiting.sort(key=lambda pair: -pair[1].pending.size)
-            ids = np.zeros((self.feed_rows, self.chunk), np.int32)
-            counts = np.zeros(self.feed_rows, np.int32)
-            rows = np.full(self.feed_rows, len(self.rows), np.int32)
+            shape = self._shape_for(waiting[0][1].pending.size)
+            alike = [pair for pair in waiting if self._shape_for(pair[1].pending.size) is shape]
+            ids = np.zeros((shape.rows, shape.tokens), np.int32)
+            counts = np.zeros(shape.rows, np.int32)
+            rows = np.full(shape.rows, len(self.rows), np.int32)
             lengths = self.lengths.copy()
-            for number, (row, running) in enumerate(waiting[: self.feed_rows]):
-                place = row if whole else number
-                piece = running.take(self.chunk)
+            for number, (row, running) in enumerate(alike[: shape.rows]):
+                place = row if shape.rows == len(self.rows) else number
+                piece = running.take(shape.tokens)
                 ids[place, : piece.size], counts[place], rows[place] = piece, piece.size, row
                 self.lengths[row] += piece.size
             feeds.append(Feed(lengths, ids, counts, rows))

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from models.cached_attention import SLOT_BLOCK, filled_attention
 from models.config import ModelConfig
 from models.decoder import Params
-from models.layered import layers_apart
+from models.layered import init_layered, layers_apart
 from tpu_orch.engine.policy import ONE_THREAD
 from tpu_orch.engine.sampling import draw, how_to_draw
 from tpu_orch.runs.machine import core_count
@@ -48,11 +48,10 @@ def pieces(config: ModelConfig, params: Params, rows: int, length: int, filled: 
     """
     apart = layers_apart(params)
     tokens = jnp.ones((rows * length, config.d_model))
-    found = [
-        Piece("products", _compiled(partial(_products, rows), apart["layers"], apart["embedding"]["table"], tokens))
-    ]
+    found = [Piece("products", _compiled(partial(_products, rows), apart["layers"], apart["final"]["head"], tokens))]
     slots = -(-(filled + length) // SLOT_BLOCK) * SLOT_BLOCK
-    stored = [jnp.ones((rows, config.kv_heads, slots, config.head_dim))] * (2 * config.layers)
+    cache = init_layered(config, rows, slots)
+    stored = [part + 1 for layer in zip(cache.k, cache.v, strict=True) for part in layer]
     q = jnp.ones((rows, length, config.heads, config.head_dim))
     found.append(Piece("attention", _compiled(partial(_attention, config, filled), stored, q)))
     if length == 1:
@@ -68,16 +67,16 @@ def _compiled(piece: Callable[..., Array], *args: Any) -> Callable[[], Array]:
     return work
 
 
-def _products(rows: int, layers: Any, table: Array, x: Float[Array, "M D"]) -> Float[Array, "M D"]:
+def _products(rows: int, layers: Any, head: Array, x: Float[Array, "M D"]) -> Float[Array, "M D"]:
     """Every product with the weights; that with the output table for one token a row."""
 
     def step(_: Any, x: Array) -> Array:
         for weights in layers:
             heads, k, v = (jnp.einsum("bd,dnh->bnh", x, weights[name]) for name in ("q", "k", "v"))
-            x = x + jnp.einsum("bnh,nhd->bd", heads + k.sum() + v.sum(), weights["o"])
+            x = x + jnp.tensordot(heads + k.sum() + v.sum(), weights["o"], axes=2)
             x = x + (x @ weights["gate"] * (x @ weights["up"])) @ weights["down"]
             x = x / jnp.max(jnp.abs(x))
-        return x + (x[:rows] @ table.T).max()
+        return x + (x[:rows] @ head).max()
 
     return jax.lax.fori_loop(0, STEPS, step, x)
 

@@ -14,7 +14,7 @@ import numpy as np
 from data_pipeline.errors import InputError
 from tpu_orch.engine.banks import SharingLane
 from tpu_orch.engine.episodes import EngineOptions
-from tpu_orch.engine.lanes import Beginning, Feed, Lane, Plan, Read
+from tpu_orch.engine.lanes import Beginning, Feed, FeedShape, Lane, Plan, Read
 from tpu_orch.engine.policy import ONE_THREAD, Params, Policy
 from tpu_orch.engine.sampling import Draw
 from tpu_orch.engine.slots import (
@@ -46,6 +46,23 @@ def cache_sizes(capacity: int, block: int) -> list[int]:
     return [size * block for size in sorted(sizes) if size <= most]
 
 
+SHORTER, SHORTEST = 4, 8
+"""how many times shorter the second chunk is in which rows are fed, and the least that it may be"""
+
+
+def feed_shapes(policy: Policy, chunk: int, rows: int) -> list[FeedShape]:
+    """Shapes of the calls that feed rows of a lane, longest chunk first.
+
+    Where a call feeds some rows only there is a shorter chunk too: most results of tools are far shorter than a prompt.
+    """
+    if policy.lanes is None:
+        return [FeedShape(chunk, rows)]
+    shapes, short = [FeedShape(chunk, policy.lanes.feed_rows(chunk))], chunk // SHORTER
+    if short >= SHORTEST:
+        shapes.append(FeedShape(short, max(shapes[0].rows, rows // 2)))
+    return shapes
+
+
 READ_TOKENS = 128
 """tokens of a shared prompt that are read in one call: a CPU's core is busy with them"""
 
@@ -67,8 +84,7 @@ class Programs:
         self.policy, self.rows = policy, rows
         lanes = policy.lanes
         self.sizes = [options.capacity] if lanes is None else cache_sizes(options.capacity, lanes.block)
-        self.chunk = options.chunk
-        self.feed_rows = rows if lanes is None else lanes.feed_rows(options.chunk)
+        self.shapes = feed_shapes(policy, options.chunk, rows)
         compiler = ONE_THREAD if lanes is not None else None
         jit = partial(jax.jit, compiler_options=compiler)
         self._prepare = policy.prepare
@@ -116,11 +132,12 @@ class Programs:
         if before is not None:
             slots = self._call("copied", size, self._copied, slots, before)
         for piece in plan.feeds:
-            slots = self._call("feed", size, self._feed, params, slots, *self._feed_arguments(piece))
+            name = f"feed {piece.ids.shape[1]}"
+            slots = self._call(name, size, self._feed, params, slots, *self._feed_arguments(piece))
         if after is not None:
             slots = self._call("copied", size, self._copied, slots, after)
         slots, drawn = self._call(
-            "decode", size, self._decode, params, slots, plan.rows, stops, how, np.int32(plan.leave)
+            "decode", size, self._decode, params, slots, plan.rows, stops, how, np.int32(plan.patience)
         )
         lane.slots = slots
         return jax.device_get(drawn)
@@ -137,8 +154,12 @@ class Programs:
     def lane(self) -> Lane:
         """A new one, empty."""
         if not self.sharing:
-            return Lane(self.rows, self.chunk, self.feed_rows)
-        return SharingLane(self.rows, self.chunk, self.feed_rows, self.sharing, READ_TOKENS)
+            return Lane(self.rows, self.shapes)
+        return SharingLane(self.rows, self.shapes, self.sharing, READ_TOKENS)
+
+    def _feed_of_nobody(self, shape: FeedShape) -> Feed:
+        ids, counts = np.zeros((shape.rows, shape.tokens), np.int32), np.zeros(shape.rows, np.int32)
+        return Feed(np.zeros(self.rows, np.int32), ids, counts, np.full(shape.rows, self.rows, np.int32))
 
     def _feed_arguments(self, piece: Feed) -> tuple[np.ndarray, ...]:
         return piece[:3] if self.policy.lanes is None else tuple(piece)
@@ -161,8 +182,7 @@ class Programs:
         params = self.prepare(params)
         lane = self.lane()
         none, same = np.zeros(self.rows, np.int32), np.arange(self.rows, dtype=np.int32)
-        nobody = np.full(self.feed_rows, self.rows, np.int32)
-        ids, counts = np.zeros((self.feed_rows, self.chunk), np.int32), np.zeros(self.feed_rows, np.int32)
+        feeds = [self._feed_of_nobody(shape) for shape in self.shapes]
         rows = Rows(none, np.zeros((self.rows, 2), np.uint32), none, np.full(self.rows, IDLE, np.int32), none)
         beginning = Beginning(before=same)
         if self.sharing:
@@ -170,4 +190,4 @@ class Programs:
             chunk = Read(none[:: self.sharing], np.zeros((1, READ_TOKENS), np.int32), one, one)
             beginning = Beginning(reads=(chunk,), fresh=none > 0)
         for room in [*self.sizes, *self.sizes[::-1]]:
-            self.play(params, lane, Plan(room, beginning, [Feed(none, ids, counts, nobody)], rows, 0), stops, how)
+            self.play(params, lane, Plan(room, beginning, feeds, rows, 0), stops, how)

@@ -156,9 +156,9 @@ def decode(
     rows: Rows,
     stops: Stops,
     how: Draw,
-    leave: Int[Array, ""],
+    patience: Int[Array, ""],
 ) -> tuple[Slots, Drawn]:
-    """Draws up to visit_steps tokens a row; comes back early when no more than `leave` rows are still drawing."""
+    """Draws up to visit_steps tokens a row; comes back early when rows that stopped have waited `patience` steps together."""
     number = rows.status.shape[0]
     slots = slots._replace(cache=slots.cache._replace(lengths=rows.lengths))
     drawn = Drawn(
@@ -169,13 +169,18 @@ def decode(
         stop_state=rows.stop_state,
     )
 
-    def goes_on(carry: tuple[Int[Array, ""], Slots, Drawn]) -> Bool[Array, ""]:
-        step, _, drawn = carry
-        return (step < visit_steps) & ((drawn.status == DRAWING).sum() > leave)
+    live = (rows.status == DRAWING).sum()
 
-    def one_token(carry: tuple[Int[Array, ""], Slots, Drawn]) -> tuple[Int[Array, ""], Slots, Drawn]:
-        step, slots, drawn = carry
+    def goes_on(carry: tuple[Int[Array, ""], Int[Array, ""], Slots, Drawn]) -> Bool[Array, ""]:
+        step, lost, _, drawn = carry
+        return (step < visit_steps) & (drawn.status == DRAWING).any() & (lost < patience)
+
+    def one_token(
+        carry: tuple[Int[Array, ""], Int[Array, ""], Slots, Drawn],
+    ) -> tuple[Int[Array, ""], Int[Array, ""], Slots, Drawn]:
+        step, lost, slots, drawn = carry
         active = drawn.status == DRAWING
+        lost = lost + live - active.sum()
         tokens, logprobs = draw(slots.logits, rows.keys, slots.cache.lengths, how)
         logits, cache = policy.extend(params, slots.cache, tokens[:, None], active.astype(jnp.int32))
         stop_state = jnp.where(active, stops.next_state[drawn.stop_state, tokens].astype(jnp.int32), drawn.stop_state)
@@ -192,9 +197,9 @@ def decode(
             stop_state=stop_state,
         )
         logits = jnp.where(active[:, None], logits.astype(jnp.float32), slots.logits)
-        return step + 1, slots._replace(cache=cache, logits=logits), drawn
+        return step + 1, lost, slots._replace(cache=cache, logits=logits), drawn
 
-    _, slots, drawn = jax.lax.while_loop(goes_on, one_token, (jnp.int32(0), slots, drawn))
+    _, _, slots, drawn = jax.lax.while_loop(goes_on, one_token, (jnp.int32(0), jnp.int32(0), slots, drawn))
     return slots, drawn
 
 

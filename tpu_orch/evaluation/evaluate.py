@@ -40,7 +40,7 @@ def evaluate(
     """
     chat: Chat = engine.chat
     episodes = [Episode(task, np.asarray(chat.prompt(task, environment.tools), np.int32)) for task in tasks]
-    rollouts = engine.run(
+    rollouts = engine.unshared.run(
         params,
         episodes,
         environment,

@@ -100,7 +100,7 @@ def _answered(waiting: Sequence[Waiting], engine: Engine, params: Any, temperatu
         )
         for one in waiting
     ]
-    return engine.run(params, episodes, NO_TOOLS, temperature=temperature)
+    return engine.unshared.run(params, episodes, NO_TOOLS, temperature=temperature)
 
 
 def conversation(chat: Chat, request: Request) -> list[int]:

@@ -165,7 +165,7 @@ def feed_arguments(rows: int, options: EngineOptions, everywhere: jax.sharding.S
 
 
 def decode_arguments(rows: int, vocab: int, everywhere: jax.sharding.Sharding) -> tuple[Any, ...]:
-    """Rows, stops, how to draw, and how many may be left, of one visit."""
+    """Rows, stops, how to draw, and the steps that may be lost, of one visit."""
 
     def array(dtype: Any, *shape: int) -> Any:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=everywhere)

@@ -1,8 +1,8 @@
 """The engine played without a model: which rows draw, wait and are refilled, and what it all takes, from lengths and unit costs.
 
 It follows `tpu_orch.engine`: new rows with one prompt share its reading, everything that waits is fed in chunks, rows draw until
-three quarters of them are left or the visit ends, the host resolves calls, free slots are refilled. What a device does costs
-linearly in the longest row, since all rows read the cache as far as the longest one is filled.
+those that wait have lost what a visit costs or the visit ends, the host resolves calls, free slots are refilled. What a device
+does costs linearly in the longest row, since all rows read the cache as far as the longest one is filled.
 """
 
 import heapq
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tpu_orch.engine.engine import LEAVE
+from tpu_orch.engine.engine import PATIENCE
 from tpu_orch.engine.episodes import EngineOptions
 from tpu_orch.planning.workload import Lengths
 
@@ -174,9 +174,7 @@ def _play(lane: _Lane, options: EngineOptions, places: Places, costs: Costs, tal
     for row in followers:
         row.length = row.lengths.prompt_tokens
     live = lane.live
-    leave = int(len(live) * LEAVE)
-    ends = sorted(row.left for row in live)
-    steps = min(options.visit_steps, ends[len(live) - leave - 1])
+    steps = _steps([row.left for row in live], options.visit_steps)
     longest = max(row.length for row in live) + steps / 2
     seconds += steps * (costs.step + costs.step_token * longest)
     before = sum(row.drawn for row in live)
@@ -189,6 +187,15 @@ def _play(lane: _Lane, options: EngineOptions, places: Places, costs: Costs, tal
     tally.context += steps * longest
     tally.device += seconds
     return seconds
+
+
+def _steps(ends: Sequence[int], most: int) -> int:
+    """Steps of a visit whose rows stop after so many: until the last, or until those that wait have lost enough."""
+    steps, lost = 0, 0
+    while steps < min(most, max(ends)) and lost < len(ends) * PATIENCE:
+        lost += sum(end <= steps for end in ends)
+        steps += 1
+    return steps
 
 
 def _share(lane: _Lane, chunk: int, tally: _Tally) -> list[_Row]:

@@ -25,7 +25,7 @@ from tpu_orch.runs.folder import CHECKPOINTS, ROLLOUTS, run_config
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.build import build, run_mesh
 from tpu_orch.trainer.parts import Run
-from tpu_orch.trainer.sampling import practice
+from tpu_orch.trainer.sampling import practice, sampler
 
 BRANCH = 1 << 20
 """places in the group from which branches are numbered: no rollout of a run has one"""
@@ -40,8 +40,9 @@ class Actor(NamedTuple):
     mesh: jax.sharding.Mesh
 
     def play(self, episodes: Sequence[Episode], environment: Environment, greedy: bool) -> list[Rollout]:
+        engine = self.run.engine.unshared if greedy else sampler(self.run)  # greedy ones are those of evaluations
         with jax.set_mesh(self.mesh):
-            return self.run.engine.run(
+            return engine.run(
                 self.params,
                 episodes,
                 environment,

@@ -17,7 +17,7 @@ from rewards.scoring import Score, score
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.forking import Values, forked
 from tpu_orch.trainer.parts import Run
-from tpu_orch.trainer.sampling import episodes_of, sample
+from tpu_orch.trainer.sampling import episodes_of, sample, sampler
 from tpu_orch.training import curriculum as levels
 from tpu_orch.training.advantages import accepted_groups, unlike
 from tpu_orch.training.curriculum import Curriculum
@@ -74,7 +74,7 @@ def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:
     per_rollout = [task for task in tasks for _ in range(run.config.trainer.group)]
     episodes = episodes_of(run, per_rollout, step)
     rollouts = sample(run, params, episodes, step)
-    statistics = run.engine.statistics
+    statistics = sampler(run).statistics
     counts = {"rounds": 1, "groups_sampled": len(tasks), "sampled": statistics.sampled, "fed": statistics.fed}
     in_tools: float = statistics.tool_seconds
     values: list[Values] = []

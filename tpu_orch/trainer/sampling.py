@@ -8,7 +8,7 @@ import numpy as np
 from data_pipeline.backends.faults import FaultyBackend, parse_faults
 from data_pipeline.environment import Environment
 from data_pipeline.words import Rollout, Task
-from tpu_orch.engine import Episode
+from tpu_orch.engine import Engine, Episode
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.parts import Run
 from tpu_orch.training.learner import Params
@@ -32,7 +32,12 @@ def episodes_of(run: Run, tasks: Sequence[Task], step: int) -> list[Episode]:
 def sample(run: Run, params: Params, episodes: Sequence[Episode], step: int) -> list[Rollout]:
     """Plays them with these weights."""
     environment = practice(run.material.environment, run.config.faults)
-    return run.engine.run(params, episodes, environment, weights_version=step, on_visit=run.on_visit)
+    return sampler(run).run(params, episodes, environment, weights_version=step, on_visit=run.on_visit)
+
+
+def sampler(run: Run) -> Engine:
+    """What plays training's episodes: without companions of one prompt there is nothing to share."""
+    return run.engine if run.config.trainer.group > 1 else run.engine.unshared
 
 
 def practice(environment: Environment, faults: str) -> Environment:

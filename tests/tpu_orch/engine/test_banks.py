@@ -15,6 +15,7 @@ from models.sharding import make_mesh
 from tpu_orch.engine import Engine, EngineOptions, Episode, Policy, decoder_policy
 from tpu_orch.engine.banks import SharingLane
 from tpu_orch.engine.compilations import Compilations
+from tpu_orch.engine.lanes import FeedShape
 from tpu_orch.engine.policy import Sharing, prompts_of, with_prompts
 from tpu_orch.engine.running import Running
 
@@ -68,6 +69,18 @@ def test_company_and_order_change_no_bit(engine: Engine, params: models.decoder.
         assert_same(rollout, first[place])
 
 
+def test_episodes_of_one_prompt_each_are_played_as_if_nothing_were_shared(
+    engine: Engine, params: models.decoder.Params
+) -> None:
+    episodes = groups([1] * 6)
+    plain = Engine(decoder_policy(TINY), CHAT, replace(SHARING, prompt_rows=0))
+    assert plain.unshared is plain
+    again = engine.of_turns(2).unshared
+    assert again.options == replace(plain.options, max_turns=2)
+    for one, other in zip(*(made.run(params, episodes, ENVIRONMENT) for made in (engine.unshared, plain)), strict=True):
+        assert_same(one, other)
+
+
 def test_layers_in_a_scan_share_prompts_too(params: models.decoder.Params) -> None:
     """The form for accelerators, on one device."""
 
@@ -91,7 +104,7 @@ def test_layers_in_a_scan_share_prompts_too(params: models.decoder.Params) -> No
 
 
 def test_a_prompt_is_read_once_for_its_bank() -> None:
-    lane = SharingLane(rows=8, chunk=32, feed_rows=4, sharing=4, read_chunk=64)
+    lane = SharingLane(rows=8, shapes=[FeedShape(32, 4)], sharing=4, read_chunk=64)
 
     def admit(episode: Episode) -> int | None:
         row = lane.row_for(episode.prompt)
@@ -102,7 +115,7 @@ def test_a_prompt_is_read_once_for_its_bank() -> None:
 
     one, other, third = groups([1, 1, 1])
     assert [admit(episode) for episode in (one, one, other, one, third)] == [0, 1, 4, 2, None]
-    plan = lane.plan({"multi_turn": 0}, 400, 16, 0.75)
+    plan = lane.plan({"multi_turn": 0}, 400, 16, 4)
     assert sum(int(read.counts[0]) for read in plan.beginning.reads) == one.prompt.size + other.prompt.size
     assert plan.feeds == []
     assert np.flatnonzero(plan.beginning.fresh).tolist() == [0, 1, 2, 4]
@@ -110,9 +123,9 @@ def test_a_prompt_is_read_once_for_its_bank() -> None:
     assert plan.rows.lengths.tolist() == [one.prompt.size] * 3 + [0, other.prompt.size, 0, 0, 0]
     lane.rows[4] = None
     assert admit(one) == 3
-    assert lane.plan({"multi_turn": 0}, 400, 16, 0.75).beginning.reads == (), "it lies there already"
+    assert lane.plan({"multi_turn": 0}, 400, 16, 4).beginning.reads == (), "it lies there already"
     assert admit(third) == 4, "nobody is in the second bank"
-    lengths = [read.lengths.tolist() for read in lane.plan({"multi_turn": 0}, 400, 16, 0.75).beginning.reads]
+    lengths = [read.lengths.tolist() for read in lane.plan({"multi_turn": 0}, 400, 16, 4).beginning.reads]
     assert lengths[0] == [one.prompt.size, 0]
 
 

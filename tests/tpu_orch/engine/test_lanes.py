@@ -16,7 +16,9 @@ from data_pipeline.words import Rollout, Task
 from models.config import ModelConfig
 from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
 from tpu_orch.engine.compilations import Compilations
-from tpu_orch.engine.programs import cache_sizes
+from tpu_orch.engine.lanes import FeedShape, Lane
+from tpu_orch.engine.programs import cache_sizes, feed_shapes
+from tpu_orch.engine.running import Running
 
 TINY = ModelConfig(vocab_size=272, d_model=32, layers=2, heads=4, kv_heads=2, head_dim=8, d_ff=48)
 CHAT = Chat(ByteTokenizer(), schemas="none")
@@ -83,6 +85,30 @@ def test_sizes_of_the_cache_are_few_and_reach_the_capacity() -> None:
     assert cache_sizes(900, 128) == [128, 256, 384, 512, 768, 1024]
     assert cache_sizes(100, 128) == [128]
     assert len(cache_sizes(32_768, 128)) < 20
+
+
+def test_short_results_are_fed_in_short_chunks_and_borders_are_the_rollouts_own() -> None:
+    policy = decoder_policy(TINY)
+    assert feed_shapes(policy, 32, 16) == [FeedShape(32, 4), FeedShape(8, 8)]
+    assert feed_shapes(policy, 16, 16) == [FeedShape(16, 8)]
+    assert feed_shapes(policy._replace(lanes=None), 32, 16) == [FeedShape(32, 16)]
+    lane = Lane(16, feed_shapes(policy, 32, 16))
+    for row, size in enumerate((75, 8, 9, 40, 3)):
+        lane.rows[row] = waiting(size)
+    feeds = list(lane._feeds())
+    assert [(feed.ids.shape, sorted(feed.counts[feed.counts > 0].tolist())) for feed in feeds] == [
+        ((4, 32), [9, 32, 32]),
+        ((4, 32), [32]),
+        ((4, 32), [11]),
+        ((8, 8), [3, 8, 8]),
+    ]
+    assert lane.lengths[:5].tolist() == [75, 8, 9, 40, 3]
+
+
+def waiting(size: int) -> Running:
+    """A rollout whose prompt waits to be fed."""
+    made = episode(1, size)
+    return Running(0, made, ENVIRONMENT.session(made.task), CHAT, OPTIONS)
 
 
 def test_a_cache_that_does_not_fit_is_refused_with_what_would() -> None:

@@ -28,6 +28,7 @@ class Speaker(Engine):
         self.says, self.chat = says, chat
         self.rounds: list[int] = []
         self.seeds: list[int] = []
+        self.unshared = self
 
     def run(self, params, episodes, environment, **how) -> list[Rollout]:
         self.rounds.append(len(episodes))

@@ -17,7 +17,7 @@ from data_pipeline.words.calls import Resolved, ToolCall
 from data_pipeline.words.rollouts import Turn
 from rewards.scoring import find_reward
 from tpu_orch.config import RunConfig, TrainerOptions
-from tpu_orch.engine import Episode
+from tpu_orch.engine import Engine, Episode
 from tpu_orch.trainer.experience import from_json, joined, only, play, to_json
 from tpu_orch.trainer.forking import branches_of, turn_ends
 from tpu_orch.trainer.learning import token_advantages
@@ -36,7 +36,7 @@ def move(bit: int) -> Turn:
     return Turn(text, (Resolved(ToolCall("move", {"to": bit}), result),))
 
 
-class Game:
+class Game(Engine):
     """One call, then an answer that is right where call and answer both drew 1: what the engine would do, without a model."""
 
     def __init__(self) -> None:
