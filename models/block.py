@@ -68,12 +68,13 @@ def project(weights: Weights, name: str, equation: str, x: Float[Array, "..."]) 
 
     The equation is an einsum; the adapter's two factors meet in the axis r.
     """
-    out = jnp.einsum(equation, x, weights[name])
-    if f"{name}_lora_a" not in weights:
-        return out
     operands, result = equation.split("->")
     left, right = operands.split(",")
     taken = "".join(letter for letter in right if letter not in result)
+    # The last axes of x meet the first of the weight as they lie; einsum takes them in the order of the letters and turns both.
+    out = jnp.tensordot(x, weights[name], axes=len(taken))
+    if f"{name}_lora_a" not in weights:
+        return out
     low = jnp.einsum(f"{left},{taken}r->btr", x, weights[f"{name}_lora_a"])
     return out + jnp.einsum(f"btr,r{right.replace(taken, '')}->{result}", low, weights[f"{name}_lora_b"])
 
