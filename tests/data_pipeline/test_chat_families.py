@@ -135,6 +135,6 @@ def test_a_turn_that_no_policy_could_sample_is_refused() -> None:
 
 
 def test_an_unknown_model_type_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'mamba'.*qwen3, qwen2, llama"):
+    with pytest.raises(InputError, match=r"'mamba'.*qwen3, qwen3_moe, qwen2, llama"):
         family_of("mamba")
     assert FAMILIES["chatml"].stops == FAMILIES["qwen3"].stops

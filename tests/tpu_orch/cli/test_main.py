@@ -43,7 +43,7 @@ def test_modules_of_the_folder_where_a_command_is_given_are_found_last(
         (["trian"], "unknown command 'trian'"),
         (["store"], "store build"),
         (["store", "frobnicate"], "store build"),
-        (["train", "nosuch"], "unknown preset 'nosuch'; there are sandbox, booking"),
+        (["train", "nosuch"], "unknown preset 'nosuch'; there are sandbox, sandbox-long, booking"),
         (["train", "--seed", "3"], "the preset comes first"),
         (["train", "booking", "--out", "{tmp}/run"], "needs --data DIR"),
         (["train", "booking", "--data", "{tmp}/none", "--out", "{tmp}/run"], "tools.json"),
