@@ -7,11 +7,10 @@ do not divide is refused by name, except key and value heads, which are then rep
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
@@ -173,32 +172,6 @@ def batch_sharding(mesh: AnyMesh, rules: Mapping[str, tuple[str, ...]] = RULES) 
     """The sharding of arrays whose first axis is the batch, of any rank."""
     over = tuple(name for name in rules["batch"] if mesh.shape.get(name, 1) > 1)
     return NamedSharding(mesh, PartitionSpec(over or None))
-
-
-def make_reshard(
-    config: ModelConfig,
-    mesh: AnyMesh,
-    dtype: str,
-    rules: Mapping[str, tuple[str, ...]] = ROLLOUT_RULES,
-    join: Callable[..., Any] = lambda params: params,
-) -> Callable[..., Any]:
-    """The one jitted function from trained parameters to those of the rollout: other rules, another type, fresh memory.
-
-    Norms keep their type, since the decoder reads them as they are stored: the rollout computes what the update computes.
-
-    Args:
-      join: makes plain parameters of what the function is given, such as a base and its adapters.
-    """
-    kind = jnp.dtype(dtype)
-
-    def cast(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
-        name = jax.tree_util.keystr(path[-1:], simple=True)
-        return leaf if name.endswith("norm") else leaf.astype(kind)
-
-    return jax.jit(
-        lambda *given: jax.tree_util.tree_map_with_path(cast, join(*given)),
-        out_shardings=param_shardings(config, mesh, rules),
-    )
 
 
 def gathered(axes: Sequence[str]) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from models import cache, decoder, table
 from models.config import ModelConfig
 from models.lora import LoraConfig, adapter_table, init_adapters
+from models.reshard import make_reshard
 from models.sharding import (
     ROLLOUT_RULES,
     batch_sharding,
     cache_shardings,
-    make_reshard,
     param_shardings,
     table_shardings,
 )

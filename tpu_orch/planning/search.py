@@ -48,9 +48,9 @@ def search(setting: Setting, where: Slice, workload: WorkloadOptions, assume: As
     return sorted(found, key=lambda one: rank(one.plan))
 
 
-def rank(plan: Plan) -> tuple[bool, float]:
+def rank(plan: Plan) -> tuple[bool, float, float]:
     tight = plan.peak.peak > SPARE * plan.memory
-    return tight, plan.peak.peak if tight else plan.step.seconds["total"]
+    return tight, plan.peak.peak if tight else 0.0, plan.step.seconds["total"]
 
 
 def best(found: Sequence[Found], number: int) -> list[Found]:

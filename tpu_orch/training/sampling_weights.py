@@ -11,7 +11,8 @@ import jax
 
 from models.config import ModelConfig
 from models.lora import LoraConfig, merge
-from models.sharding import ROLLOUT_RULES, RULES, make_reshard, param_shardings
+from models.reshard import make_reshard
+from models.sharding import ROLLOUT_RULES, RULES, param_shardings
 from tpu_orch.training.learner import Params
 
 

@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Int
 from models import decoder
 from models.cache import init_cache
 from models.config import ModelConfig
-from models.sharding import make_mesh, make_reshard, param_shardings
+from models.reshard import make_reshard
+from models.sharding import make_mesh, param_shardings
 from models.table import active_count, parameter_count
 from tpu_orch.planning.slices import chip_of
 from tpu_orch.reports.turns import seconds_of
