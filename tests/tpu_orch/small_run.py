@@ -8,5 +8,3 @@ SMALL = [
     *("--trainer.group", "4", "--trainer.replay", "4", "--checkpoint.every", "1", "--watch.no-report"),
 ]
 LAST = 5
-QUICK = "--xla_backend_optimization_level=0"
-"""For XLA_FLAGS: compiles in half the time."""

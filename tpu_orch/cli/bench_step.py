@@ -1,8 +1,5 @@
 """`tpu-orch bench step`: seconds of a GRPO step by phase, and what sharing a long prompt saves."""
 
-import json
-import os
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +11,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import tyro
 
-from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.errors import InputError
+from tpu_orch.cli.peers import measured as measured_peers
 from tpu_orch.reports.bench import Goal, report
 
 PROMPTS, GROUP, PROMPT, DRAWN = 4, 8, 64, 128
@@ -23,7 +21,7 @@ PUBLISHED = 3.27
 """Seconds of the better peer (trl 1.16.0; google-tunix 0.1.8: 4.13) on the machine that the goals were set on."""
 FASTER = 1.5
 STEP = "step"
-SCRIPTS = {"trl": "step_of_trl.py", "tunix": "step_of_tunix.py"}
+PEERS = {"trl": "step_of_trl.py", "tunix": "step_of_tunix.py"}
 """By the module that an interpreter must have."""
 
 
@@ -61,7 +59,7 @@ def run(args: Args) -> int:
     work = prepared()
     rows = [step_row(work, args.rounds), overlapped_row(work, args.rounds)]
     for python in args.peers:
-        peers |= measured_peers(python, args.rounds)
+        peers |= measured_peers(python, PEERS, (PROMPTS, GROUP, PROMPT, DRAWN, args.rounds))
     if peers:
         rows += [row_of(name, step=seconds) for name, seconds in peers.items()]
         rows.append(step_row(work, args.rounds))
@@ -197,29 +195,3 @@ def long_rows(rounds: int) -> tuple[list[dict[str, Any]], float, float]:
     eight = seconds_of(lambda: gradient_of(trainer, apart), max(rounds // 2, 1))
     name = f"{LONG} + {GROUP} x {DRAWN} tokens, {drawn} with loss"
     return [row_of(f"{name}: prompt once", update=once), row_of(f"{name}: apart", update=eight)], eight / once, gap
-
-
-def measured_peers(python: Path, rounds: int) -> dict[str, float]:
-    """Seconds a step of the peers that an interpreter has. Raises WorkFailed with their last line if one fails."""
-    ask = "import importlib.util as u, sys; print(*[n for n in sys.argv[1:] if u.find_spec(n)])"
-    there = _output([str(python), "-c", ask, *SCRIPTS]).split()
-    if not there:
-        raise InputError(f"--peers {python}: it has none of {', '.join(SCRIPTS)}")
-    folder = Path(__file__).resolve().parents[2] / "tests" / "peers"
-    shape = [str(number) for number in (PROMPTS, GROUP, PROMPT, DRAWN, rounds)]
-    found: dict[str, float] = {}
-    for name in there:
-        said = _output([str(python), str(folder / SCRIPTS[name]), *shape])
-        found |= {peer: float(seconds) for peer, seconds in json.loads(said.splitlines()[-1]).items()}
-    return found
-
-
-def _output(command: list[str]) -> str:
-    """What a program prints."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "JAX_PLATFORMS": "cpu"}
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise WorkFailed(f"{' '.join(command[:2])}: {lines[-1] if lines else 'it ended with an error'}")
-    return done.stdout

@@ -7,7 +7,8 @@ tell: of those, a sum over exponentials (the entropy of the logits) is the large
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 
 from tpu_orch.planning.collectives import ARRAY, SIZES, computations
 from tpu_orch.planning.programs import Program
+from tpu_orch.reports.turns import medians_in_turn, seconds_of
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # what Linux takes as: forget the highest resident size so far
@@ -60,18 +62,21 @@ def observe_memory(program: Program, mesh: jax.sharding.Mesh) -> Observed:
 def observe_seconds(programs: Sequence[Program], mesh: jax.sharding.Mesh, rounds: int) -> list[float]:
     """Median seconds of each program's calls after the first. They take turns: what slows the machine for a while slows all."""
     with jax.set_mesh(mesh):
-        made, held = [], []
-        for program in programs:
-            trace: Any = program.trace
-            made.append(trace().lower().compile())
-            held.append(_zeros(trace.args))
-        spent: list[list[float]] = [[] for _ in programs]
-        for _ in range(rounds + 1):
-            for number, (params, sums, batch) in enumerate(held):
-                began = time.perf_counter()
-                held[number] = (params, _call(made[number], params, sums, batch), batch)
-                spent[number].append(time.perf_counter() - began)
-    return [median(times[1:]) for times in spent]
+        sides = {str(number): partial(seconds_of, _caller(program)) for number, program in enumerate(programs)}
+        return list(medians_in_turn(sides, rounds).values())
+
+
+def _caller(program: Program) -> Callable[[], None]:
+    """Calls it on zeros, and after that on the sums of the call before."""
+    trace: Any = program.trace
+    made = trace().lower().compile()
+    params, sums, batch = _zeros(trace.args)
+
+    def once() -> None:
+        nonlocal sums
+        sums = _call(made, params, sums, batch)
+
+    return once
 
 
 def _zeros(arguments: Any) -> Any:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipeline.errors import InputError, first_line
+from data_pipeline.errors import InputError
 from data_pipeline.formats import Recorded
 from data_pipeline.store import build_store, verify_store
 from data_pipeline.tokenizers import load_tokenizer, train_sentencepiece
@@ -25,7 +25,7 @@ from data_pipeline.words import Tool
 from tpu_orch.config import MeshOptions
 from tpu_orch.runs.chips import all_chips
 from tpu_orch.runs.findings import Finding
-from tpu_orch.runs.machine import core_count, processor
+from tpu_orch.runs.machine import core_count, no_device, processor
 
 OLDEST_PYTHON = (3, 11)
 NEEDED = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece", "zstandard", "tyro", "matplotlib")
@@ -72,15 +72,13 @@ def examine(
 
 def computing(mesh: MeshOptions) -> Iterator[Finding]:
     """Devices and all that needs them; where JAX finds none, that alone."""
-    try:
-        found = jax.devices()
-    except (RuntimeError, AssertionError) as error:  # a driver or a library is missing, or does not start
+    if trouble := no_device():
         asked = os.environ.get("JAX_PLATFORMS")
         advice = f"JAX_PLATFORMS is {asked}: unset it, or " if asked else ""
-        told = f"JAX starts none: {first_line(error)[:160]}"
+        told = f"JAX starts none: {trouble[:160]}"
         yield Finding("devices", "bad", told, f"{advice}install the driver and the extra cuda or tpu")
         return
-    yield devices(jax.default_backend(), [one.device_kind for one in found], there(ACCELERATORS))
+    yield devices(jax.default_backend(), [one.device_kind for one in jax.devices()], there(ACCELERATORS))
     yield compilation()
     yield from all_chips(mesh.sizes(), mesh.slices)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import jax
 
+from data_pipeline.errors import first_line
+
 
 def describe_machine() -> str:
     """Processor, cores, accelerators, and the versions that decide speed."""
@@ -15,6 +17,18 @@ def describe_machine() -> str:
         f"{len(devices)} x {devices[0].device_kind}" if devices[0].platform != "cpu" else f"{len(devices)} CPU device"
     )
     return f"{processor()}, {core_count()} cores, {kinds}, jax {jax.__version__}, Python {platform.python_version()}"
+
+
+def no_device() -> str | None:
+    """Why JAX starts no device, in one line; None where it starts one."""
+    try:
+        jax.devices()
+    except (
+        RuntimeError,
+        AssertionError,
+    ) as error:  # a driver or a library is missing, or another program holds the device
+        return first_line(error)
+    return None
 
 
 def peak_bytes() -> dict[str, int]:

@@ -184,7 +184,7 @@ def damage(checkpoint: Path, scratch: Path, random: np.random.Generator) -> Tria
 
 def differences(one: Path, other: Path) -> list[str]:
     """What differs between the outcomes of two runs: rows of metrics (times apart) and the last checkpoints' arrays."""
-    rows = [[_timeless(row) for row in read_metrics(folder / METRICS)] for folder in (one, other)]
+    rows = [[timeless(row) for row in read_metrics(folder / METRICS)] for folder in (one, other)]
     found = [f"row {n + 1} of metrics" for n, pair in enumerate(zip(*rows, strict=False)) if pair[0] != pair[1]]
     if len(rows[0]) != len(rows[1]):
         found.append(f"{len(rows[0])} and {len(rows[1])} rows of metrics")
@@ -199,5 +199,6 @@ def differences(one: Path, other: Path) -> list[str]:
     return found
 
 
-def _timeless(row: JsonObject) -> JsonObject:
+def timeless(row: JsonObject) -> JsonObject:
+    """What of a row of metrics an interruption must not change."""
     return {name: value for name, value in row.items() if name not in OF_THE_SITTING}

@@ -21,6 +21,7 @@ from tpu_orch.runs.processes import whole_array
 from tpu_orch.trainer.again import open_actor
 from tpu_orch.training.batch import demonstration_example, lay_out, of_examples, place
 from tpu_orch.training.normalisers import token_weights
+from tpu_orch.training.timing import relative_gap
 
 GRADIENT = "gradient of "
 """Before the names of gradients in what is written."""
@@ -128,21 +129,13 @@ def read(path: Path) -> Forced:
 
 def gap(one: Forced, other: Forced) -> Gap:
     """How far the second is from the first."""
-    apart = sum(
-        float(np.sum(np.square(_wide(other.gradients[name]) - _wide(array)))) for name, array in one.gradients.items()
-    )
-    norm = sum(float(np.sum(np.square(_wide(array)))) for array in one.gradients.values())
     return Gap(
         float(np.abs(other.logprobs - one.logprobs).max()),
         abs(other.loss - one.loss) / abs(one.loss),
-        float(np.sqrt(apart / norm)),
+        relative_gap(other.gradients, one.gradients),
     )
 
 
 def _equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     """To the bit."""
     return all(array.tobytes() == other[name].tobytes() for name, array in one.items())
-
-
-def _wide(array: np.ndarray) -> np.ndarray:
-    return np.asarray(array, np.float64)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jax
 
-from data_pipeline.errors import WorkFailed, first_line
+from data_pipeline.errors import WorkFailed
+from tpu_orch.runs.machine import no_device
 
 CACHE = "TPU_ORCH_CACHE"
 """Variable: this host's folder of things that can be made or fetched again."""
@@ -25,10 +26,8 @@ def prepare_platform() -> None:
     kept = os.environ.get(PROGRAMS) or str(cache_folder() / "xla")
     jax.config.update("jax_compilation_cache_dir", f"{kept.rstrip('/')}/{compiler_versions()}")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:  # no driver, no library, or another program holds the device
-        raise WorkFailed(f"JAX starts no device: {first_line(error):.200}; tpu-orch doctor says more") from error
+    if trouble := no_device():
+        raise WorkFailed(f"JAX starts no device: {trouble:.200}; tpu-orch doctor says more")
 
 
 def cache_folder() -> Path:

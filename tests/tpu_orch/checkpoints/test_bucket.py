@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -11,13 +10,11 @@ import numpy as np
 import pytest
 from etils import epath
 from fsspec.implementations.memory import MemoryFileSystem
+from google_storage import Kept, Storage, storage
 
 from tpu_orch.checkpoints import Checkpoints, manifest
 from tpu_orch.checkpoints.checkpoints import _scores, _sweep
 from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from google_storage import Kept, Storage, storage
 
 STEP = epath.Path("gs://bucket/run/checkpoints/3")
 

@@ -8,19 +8,15 @@ import sys
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "data_pipeline"))
 from guide_api import SECRET, Guide, openapi
+from other_processes import QUICK
+from untrained_run import untrained_run
 
 from data_pipeline.formats import read_tasks, read_tools
-from data_pipeline.tokenizers import MARKS, ByteTokenizer
-from models.table import abstract
-from tpu_orch.checkpoints import Checkpoints
-from tpu_orch.config import MeshOptions, ModelOptions, RunConfig, to_json
-from tpu_orch.runs.files import write_json
-from tpu_orch.trainer.build import model_config
+from tpu_orch.config import MeshOptions, ModelOptions
 from tpu_orch.weights import find_policy, load_policy, open_mesh
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,22 +39,6 @@ def steps() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.startswith("    tpu-orch ")][:5]
 
 
-def untrained_run(run: Path) -> Path:
-    """What `make train` leaves in runs/sandbox, as far as training goes on from it."""
-    run.mkdir(parents=True)
-    tokenizer = ByteTokenizer(MARKS)
-    tokenizer.save(run / "tokenizer.model")
-    model = ModelOptions(layers=1, d_model=16, heads=2, kv_heads=1, head_dim=8, d_ff=24)
-    config = RunConfig(preset="sandbox", out=run, model=model)
-    write_json(run / "config.json", to_json(config))
-    rng = np.random.default_rng(0)
-    shapes = abstract(model_config(config, tokenizer.vocab_size))
-    params = jax.tree.map(lambda leaf: jax.numpy.asarray(rng.standard_normal(leaf.shape) / 8, "float32"), shapes)
-    with Checkpoints(run / "checkpoints") as checkpoints:
-        checkpoints.save(1, {"params": params}, {})
-    return run
-
-
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which somebody followed them."""
@@ -66,15 +46,14 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     guide = Guide()
     (folder / "openapi.yaml").write_text(json.dumps(openapi(guide.url)))
     (folder / "values.yaml").write_text("text: venue 1\ncityId: c0\nlistCities.name: Graz\n")
-    untrained_run(folder / "runs/sandbox")
-    settings = {"PYTHONPATH": str(ROOT), "TPU_ORCH_SECRET_GUIDEKEY": SECRET, "JAX_PLATFORMS": "cpu"}
-    quick = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    untrained_run(
+        folder / "runs/sandbox", 1, ModelOptions(layers=1, d_model=16, heads=2, kv_heads=1, head_dim=8, d_ff=24)
+    )
+    settings = {"PYTHONPATH": str(ROOT), "TPU_ORCH_SECRET_GUIDEKEY": SECRET, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK}
     for program, *words in steps():
         assert program == "tpu-orch"
         command = [sys.executable, "-m", "tpu_orch.cli.main", *words, *SMALLER.get(words[0], [])]
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, **settings, **quick}, capture_output=True, text=True
-        )
+        done = subprocess.run(command, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True)
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
     guide.close()
     return folder

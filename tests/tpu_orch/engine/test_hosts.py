@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-from other_processes import free_port, start_on_devices
+from other_processes import QUICK, free_port, start_on_devices
 
 from data_pipeline.words import Task
 from tpu_orch.engine import Episode
 from tpu_orch.engine.hosts import shares
 
 PROGRAM = Path(__file__).with_name("hosts_run.py")
-QUICK = "--xla_backend_optimization_level=0"  # compiles sooner
 
 
 def test_two_processes_make_the_rollouts_of_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from other_processes import QUICK
 
 from tpu_orch.experiments.results import RESULTS, TIMES, read_results
 
@@ -17,7 +18,7 @@ PROGRAM = Path(__file__).with_name("tiny_experiment.py")
 def run(folder: Path, seeds: int, die_at: int = 0) -> int:
     environment = {
         **os.environ,
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "XLA_FLAGS": QUICK,
         "PYTHONPATH": str(ROOT),
         "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "xla"),
     }

@@ -9,17 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from google_storage import Storage, storage
-from small_run import LAST, QUICK, SMALL
+from other_processes import QUICK
+from small_run import LAST, SMALL
 
 from tpu_orch.checkpoints.checkpoints import load_arrays
+from tpu_orch.runs.ordeal import timeless
 from tpu_orch.trainer.platform import compiler_versions
 
 ROOT = Path(__file__).resolve().parents[3]
-OF_A_SITTING = {"seconds", "tokens_per_s", "peak_bytes"}
-"""What a row of metrics says of the machine and the process that made it."""
 
 
 def start(machine: Path, *more: str, **settings: str) -> subprocess.Popen[str]:
@@ -48,9 +46,8 @@ def saved(server: Storage) -> list[int]:
     return sorted(int(words[2]) for words in names if words[-1] == "manifest.json" and words[2].isdecimal())
 
 
-def timeless(run: Path) -> list[dict]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name not in OF_A_SITTING} for row in rows]
+def rows_of(run: Path) -> list[dict]:
+    return [timeless(json.loads(line)) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
@@ -76,7 +73,7 @@ def test_another_machine_goes_on_to_the_same_end(tmp_path: Path) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
     alone, second = tmp_path / "alone" / "run", tmp_path / "second" / "run"
-    assert timeless(second) == timeless(alone) and len(timeless(alone)) == LAST
+    assert rows_of(second) == rows_of(alone) and len(rows_of(alone)) == LAST
     evaluations = [json.loads((run / "summary.json").read_text())["eval"] for run in (alone, second)]
     assert evaluations[0] == evaluations[1]
     folders = [alone / "checkpoints", tmp_path / "bucket" / "run" / "checkpoints"]

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from other_processes import free_port, start_on_devices
+from other_processes import QUICK, free_port, start_on_devices
 
 from tpu_orch.checkpoints.manifest import verify
 
 PROGRAM = Path(__file__).with_name("sharded_run.py")
-QUICK = "--xla_backend_optimization_level=0"  # compiles in half the time
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:

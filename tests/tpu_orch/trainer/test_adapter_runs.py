@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from other_processes import QUICK
 from quick_jit import quick_jit
 from released_tokenizers import QWEN_MARKS, byte_level
 
@@ -73,7 +74,7 @@ def train(folder: Path, out: str) -> None:
     """In a process of its own, on two devices, compiled in haste."""
     given = {"model": "release", "tools": "tools.json", "store": "responses.jsonl", "tasks": "tasks.jsonl", "out": out}
     files = [word for name, file in given.items() for word in (f"--{name}", str(folder / file))]
-    flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    flags = f"--xla_force_host_platform_device_count=2 {QUICK}"
     command = [sys.executable, "-m", "tpu_orch.cli.main", "train", "own", *files, *SMALL]
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from small_run import QUICK, SMALL
+from other_processes import QUICK
+from small_run import SMALL
 
 from data_pipeline.errors import InputError
 from tpu_orch.trainer.devices import Forced, gap, read, stored_ledgers, write

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tyro
 from orbax.checkpoint import v1 as ocp
+from other_processes import QUICK
 
 from data_pipeline.formats import read_tasks, read_tools, write_tasks, write_tools
 from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
@@ -23,7 +24,7 @@ from tpu_orch.checkpoints import manifest, newest_step
 from tpu_orch.cli import rollout
 from tpu_orch.cli.main import main
 from tpu_orch.cli.rollout import job_of
-from tpu_orch.runs.ordeal import OF_THE_SITTING
+from tpu_orch.runs.ordeal import timeless
 from tpu_orch.runs.parts import part_of, whole_lines
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,7 +78,7 @@ TINY = [
 
 def of_a_user(run: Path, devices: int = 1) -> dict[str, str]:
     """One device, compiled in half the time, and what an earlier test's run has compiled is not compiled again."""
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    flags = f"--xla_force_host_platform_device_count={devices} {QUICK}"
     return {**os.environ, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": str(run.parent.parent / "xla-of-runs")}
 
 
@@ -98,10 +99,6 @@ def finished(process: subprocess.Popen) -> tuple[str, str]:
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return out, err
-
-
-def timeless(row: dict) -> dict:
-    return {name: value for name, value in row.items() if name not in OF_THE_SITTING}
 
 
 def outcome(run: Path) -> tuple[list[dict], dict[str, bytes], dict]:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from other_processes import free_port
+from other_processes import QUICK, free_port
 
 from tpu_orch.checkpoints import newest_step
-from tpu_orch.runs.ordeal import OF_THE_SITTING
+from tpu_orch.runs.ordeal import timeless
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = [
@@ -27,8 +27,7 @@ SMALL = [
 
 
 def start(out: Path, steps: int, process: int | None = None, port: str = "") -> subprocess.Popen:
-    quick = "--xla_backend_optimization_level=0"  # compiles in half the time
-    environment = {**os.environ, "XLA_FLAGS": quick, "JAX_COMPILATION_CACHE_DIR": str(out.parent / "xla")}
+    environment = {**os.environ, "XLA_FLAGS": QUICK, "JAX_COMPILATION_CACHE_DIR": str(out.parent / "xla")}
     if process is not None:
         environment |= {
             "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
@@ -63,8 +62,7 @@ def finish(running: list[subprocess.Popen]) -> None:
 
 
 def rows_of(run: Path) -> list[dict]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name not in OF_THE_SITTING} for row in rows]
+    return [timeless(json.loads(line)) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def numbers(value: object) -> list[float]:

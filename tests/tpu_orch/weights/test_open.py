@@ -8,20 +8,17 @@ import jax
 import numpy as np
 import pytest
 from released_tokenizers import LLAMA_MARKS, QWEN_MARKS, byte_level
+from untrained_run import untrained_run
 
 from data_pipeline.chat import CHATML, FAMILIES
 from data_pipeline.errors import InputError
-from data_pipeline.tokenizers import MARKS, ByteTokenizer
 from data_pipeline.words import Task
 from models.config import ModelConfig
 from models.hf.configs import published_config
 from models.hf.save import save_folder
 from models.table import abstract
-from tpu_orch.checkpoints import Checkpoints
 from tpu_orch.cli.main import main
-from tpu_orch.config import ChatOptions, MeshOptions, RunConfig, to_json
-from tpu_orch.runs.files import write_json
-from tpu_orch.trainer.build import model_config
+from tpu_orch.config import ChatOptions, MeshOptions
 from tpu_orch.weights import find_policy, load_policy, open_mesh, policy_chat
 
 pytest.importorskip("tokenizers", reason="needs the extra hf")
@@ -84,17 +81,10 @@ def test_llama_speaks_its_own_form(tmp_path: Path) -> None:
 
 def test_a_run_opens_with_its_own_tokenizer_and_template(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    run.mkdir()
-    tokenizer = ByteTokenizer(MARKS)
-    tokenizer.save(run / "tokenizer.model")
-    config = RunConfig(preset="sandbox", out=run)
-    write_json(run / "config.json", to_json(config))
-    params = jax.tree.map(jax.numpy.asarray, random_params(model_config(config, tokenizer.vocab_size)))
-    with Checkpoints(run / "checkpoints") as checkpoints:
-        checkpoints.save(3, {"params": params}, {})
+    made = untrained_run(run, 3)
     found = find_policy(run)
-    assert (found.kind, found.family) == ("run", CHATML) and found.tokenizer.identity == tokenizer.identity
-    jax.tree.map(np.testing.assert_array_equal, load_policy(found, open_mesh(MeshOptions(data=8))), params)
+    assert (found.kind, found.family) == ("run", CHATML) and found.tokenizer.identity == made.tokenizer.identity
+    jax.tree.map(np.testing.assert_array_equal, load_policy(found, open_mesh(MeshOptions(data=8))), made.params)
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

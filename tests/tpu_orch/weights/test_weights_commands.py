@@ -6,20 +6,15 @@ import shutil
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from untrained_run import untrained_run
 
-from data_pipeline.tokenizers import MARKS, ByteTokenizer
 from models.hf.configs import read_config
 from models.hf.load import load_params
 from models.hf.tensor_files import read_folder
-from models.table import abstract
-from tpu_orch.checkpoints import Checkpoints
 from tpu_orch.cli.main import main
-from tpu_orch.config import MeshOptions, RunConfig, to_json
-from tpu_orch.runs.files import write_json
-from tpu_orch.trainer.build import model_config
+from tpu_orch.config import MeshOptions
 from tpu_orch.weights import open_mesh, open_weights
 
 GOLDEN = Path(__file__).resolve().parents[2] / "models" / "golden"
@@ -113,16 +108,7 @@ def test_opened_weights_are_the_published_ones(tmp_path: Path) -> None:
 
 def test_a_run_trained_from_scratch_is_published(tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
-    run.mkdir()
-    tokenizer = ByteTokenizer(MARKS)
-    tokenizer.save(run / "tokenizer.model")
-    config = RunConfig(preset="sandbox", out=run)
-    write_json(run / "config.json", to_json(config))
-    decoder = model_config(config, tokenizer.vocab_size)
-    rng = np.random.default_rng(0)
-    params = jax.tree.map(lambda leaf: jnp.asarray(rng.random(leaf.shape, np.float32)), abstract(decoder))
-    with Checkpoints(run / "checkpoints") as checkpoints:
-        checkpoints.save(7, {"params": params}, {})
+    config, decoder, _, params = untrained_run(run, 7)
     assert main(["export", "--from", str(run), "--out", str(out), "--mesh.fsdp", "8"]) == 0
     published = json.loads((out / "config.json").read_text())
     assert published["model_type"] == "qwen3" and published["max_position_embeddings"] == config.engine.capacity
