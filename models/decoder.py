@@ -21,7 +21,7 @@ from models.decode_kernels import DecodeKernel, decode_kernel_of, new_token_atte
 from models.parameters import initialise
 from models.previous_token import with_previous_token_head
 from models.rotary import EVERYTHING, Schedule, schedule
-from models.sharding import constrain
+from models.sharding import CACHE_AXES, as_it_lies, constrain
 from models.shared_prefix import shared_attention
 from models.table import parameter_table
 
@@ -192,7 +192,7 @@ def _extend_tile(
                 start = (number, first, chunk * KEY_CHUNK, 0, 0)
                 size = (1, rows, KEY_CHUNK, config.kv_heads, config.head_dim)
                 keys, values = (jax.lax.dynamic_slice(part, start, size)[0] for part in stored)
-                return keys, values
+                return as_it_lies(keys, *CACHE_AXES[1:]), as_it_lies(values, *CACHE_AXES[1:])
 
             span = Span(jnp.maximum(shortest - varying.window + 1, 0), longest, varying.window)
             heads, scale, cap = config.kv_heads, config.score_scale, config.attention_softcap

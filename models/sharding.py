@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import mesh_utils
+from jax.experimental.layout import Layout, with_layout_constraint
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from models.cache import Cache
@@ -188,6 +189,22 @@ def constrain(x: jax.Array, *axes: str) -> jax.Array:
     if all(size == 1 for size in mesh_shape.values()):
         return x
     return jax.lax.with_sharding_constraint(x, activation_spec(x.shape, *axes))
+
+
+def as_it_lies(x: jax.Array, *axes: str) -> jax.Array:
+    """x with its axes in memory in their order, whatever layout its users would like.
+
+    For a piece of something large: else a TPU's compiler lays out all of that anew, before the loop that reads it and after.
+    """
+    order = Layout(tuple(range(x.ndim)))
+    mesh_shape = jax.sharding.get_abstract_mesh().shape
+    if all(size == 1 for size in mesh_shape.values()):
+        return with_layout_constraint(x, order)
+    spec = activation_spec(x.shape, *axes)
+    if PartitionSpec.UNCONSTRAINED in spec:
+        return x
+    # Every device by itself: the compiler would gather what it gives to a constraint of layout.
+    return jax.shard_map(lambda piece: with_layout_constraint(piece, order), in_specs=spec, out_specs=spec)(x)
 
 
 def activation_spec(shape: Sequence[int], *axes: str) -> PartitionSpec:

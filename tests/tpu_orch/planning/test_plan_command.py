@@ -117,17 +117,18 @@ def test_a_small_preset_is_compiled_for_four_chips(tmp_path: Path, capsys: pytes
 
 @needs_libtpu
 @pytest.mark.slow
-def test_the_rollout_programs_hold_the_cache_once() -> None:
-    where, shape = parse_slice("v5e:2x2"), {"fsdp": 4}
-    setting = make_setting(configured(Args(topology=where.name, rows=256, capacity=4096)), "qwen3-0.6b")
+@pytest.mark.parametrize(("shape", "rows"), [({"fsdp": 4}, 256), ({"model": 4}, 64)])
+def test_the_rollout_programs_hold_the_cache_once(shape: dict[str, int], rows: int) -> None:
+    where = parse_slice("v5e:2x2")
+    setting = make_setting(configured(Args(topology=where.name, rows=rows, capacity=4096)), "qwen3-0.6b")
     setting = setting._replace(model=replace(setting.model, layers=2, vocab_size=4096))
     mesh = abstract_devices.slice_mesh(where, shape)
     rollout, held = rollout_programs(setting, mesh, training_programs(setting, mesh)[1])
     cache = device_bytes(held.slots.cache)
-    assert cache == pytest.approx(2 * 2 * (256 / 4) * 4096 * 8 * 128 * 2, rel=1e-6)
+    assert cache == pytest.approx(2 * 2 * rows * 4096 * 8 * 128 * 2 / 4, rel=1e-6)
     for program in rollout[1:]:
         made = compile_program(program, mesh)
-        assert made.fits and cache < made.arguments < 1.1 * cache, program.name
+        assert made.fits and cache < made.arguments < 1.3 * cache, program.name
         assert made.temporaries + made.outputs < 0.3 * cache, program.name
 
 
