@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import jax
 import numpy as np
 import tyro
+from scipy.optimize import nnls
 
 from data_pipeline.backends import PythonBackend
 from data_pipeline.chat import Chat
@@ -24,6 +25,7 @@ from models import decoder
 from models.config import small
 from models.sharding import make_mesh
 from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
+from tpu_orch.engine.programs import cache_sizes, feed_shapes
 from tpu_orch.planning.flops import matmul_flops
 from tpu_orch.planning.observe import EXACT, Observed, observe_memory, observe_seconds
 from tpu_orch.planning.programs import Program, training_programs
@@ -36,18 +38,21 @@ from tpu_orch.reports.messages import say
 from tpu_orch.runs.machine import core_count
 from tpu_orch.trainer.platform import prepare_platform
 
+FREE = Costs(0, 0, 0, 0, 0, 0)
 MEMORY_GOAL, TIME_GOAL, ROLLOUT_GOAL = 0.05, 0.15, 0.15
 CALIBRATION, OTHERS = (16, 256), ((8, 512), (16, 512))
 """Rows x tokens of micro-batches: as many tokens in longer rows, and twice as many."""
 ROWS, CHUNK = 32, 32
-RUNS = ((32, 1, 64, 64), (32, 1, 512, 32), (32, 1, 64, 256))  # prompts, group, prompt tokens, drawn tokens
-PREDICTED = (24, 4, 256, 128)
+RUNS = ((32, 1, 64, 64), (32, 1, 512, 32), (32, 1, 64, 256), (32, 1, 512, 96))
+"""Prompts, group, prompt tokens, drawn tokens: short and long rows, fed and drawn."""
+PREDICTED = (24, 4, 260, 128)
+"""Other lengths, shared prompts whose last four tokens take a short chunk, slots that are refilled twice."""
 
 
 @dataclass(frozen=True)
 class Args:
     """Compares predictions with this machine's CPU: peak memory of an update, as allocated in a process of its own, its seconds
-    after one calibrating shape, and a run of the rollout engine as the simulator plays it after three calibrating runs.
+    after one calibrating shape, and a run of the rollout engine as the simulator plays it after four calibrating runs.
 
     A model of five million parameters in float32. Products alone are counted: a shape of half the tokens takes about a tenth
     less time a product than the calibrating one. It does not measure accelerators, and random weights call no tools.
@@ -138,15 +143,21 @@ def rollout_row(rounds: int) -> dict[str, Any]:
         for shape, times in zip(shapes, spent, strict=True):
             times.append(play(engine, params, shape, number))
     *seen, observed = (median(times[1:]) for times in spent)
-    calibrating = [one * places.threads for one in seen]
-    counted = [simulated(engine, places, shape, Costs(0, 0, 0, 0, 0, 0)) for shape in RUNS]
-    terms = [[one.feeds, one.steps, one.steps * one.step_context] for one in counted]
-    feed, step, token = (
-        float(x) for x in np.maximum(np.linalg.lstsq(np.array(terms), np.array(calibrating), rcond=None)[0], 0.0)
+    costs = calibrated(
+        [simulated(engine, places, shape, FREE) for shape in RUNS], [one * places.threads for one in seen]
     )
-    predicted = simulated(engine, places, PREDICTED, Costs(feed, 0.0, step, token, 0.0, 0.0))
+    predicted = simulated(engine, places, PREDICTED, costs)
     what = "{} x {} rollouts, {} + {} tokens".format(*PREDICTED)
     return row_of(f"rollout s, {what}", predicted.seconds, observed)
+
+
+def calibrated(counted: Sequence[Simulated], spent: Sequence[float]) -> Costs:
+    """The costs with which runs take the seconds that they took, none below nothing, each run's error in its own share."""
+    terms = [[one.chunks, one.chunks * one.chunk_context, one.steps, one.steps * one.step_context] for one in counted]
+    shares = np.array(terms) / np.array(spent)[:, None]
+    sizes = shares.max(axis=0)
+    feed, feed_token, step, step_token = (float(x) for x in nnls(shares / sizes, np.ones(len(spent)))[0] / sizes)
+    return Costs(feed, feed_token, step, step_token, 0.0, 0.0)
 
 
 def make_engine() -> tuple[Any, Any]:
@@ -159,9 +170,10 @@ def make_engine() -> tuple[Any, Any]:
 def engine_places(engine: Any) -> Places:
     """How the engine splits its rows on this machine."""
 
-    lanes = engine.policy.lanes
-    number = engine.rows // lanes.rows
-    return Places(number, lanes.rows, lanes.feed_rows(CHUNK), min(core_count(), number))
+    rows, shapes = engine.policy.lanes.rows, feed_shapes(engine.policy, CHUNK, engine.policy.lanes.rows)
+    number = engine.rows // rows
+    rooms = cache_sizes(engine.options.capacity, engine.policy.lanes.block)
+    return Places(number, rows, tuple(shapes), min(core_count(), number), tuple(rooms))
 
 
 def play(engine: Any, params: Any, shape: Sequence[int], number: int) -> float:

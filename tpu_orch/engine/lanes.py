@@ -168,16 +168,13 @@ class Lane:
         before, later = (None if (rows == unmoved).all() else rows for rows in (source, after))
         return Beginning(before, later)
 
-    def _shape_for(self, size: int) -> FeedShape:
-        return next((shape for shape in reversed(self.shapes) if shape.tokens >= size), self.shapes[0])
-
     def _feeds(self) -> Sequence[Feed]:
         """Chunks until nothing is pending; the rows with most to read first, beside those that take chunks of the same shape."""
         feeds = []
         while waiting := [(row, running) for row, running in self.live if running.pending.size]:
             waiting.sort(key=lambda pair: -pair[1].pending.size)
-            shape = self._shape_for(waiting[0][1].pending.size)
-            alike = [pair for pair in waiting if self._shape_for(pair[1].pending.size) is shape]
+            shape = shape_for(self.shapes, waiting[0][1].pending.size)
+            alike = [pair for pair in waiting if shape_for(self.shapes, pair[1].pending.size) is shape]
             ids = np.zeros((shape.rows, shape.tokens), np.int32)
             counts = np.zeros(shape.rows, np.int32)
             rows = np.full(shape.rows, len(self.rows), np.int32)
@@ -204,6 +201,11 @@ class Lane:
                 ended.append(running)
                 self.rows[row] = None
         return ended
+
+
+def shape_for(shapes: Sequence[FeedShape], size: int) -> FeedShape:
+    """In which a row is fed that waits for so many tokens: the shortest that holds them all, else the longest, which is first."""
+    return next((shape for shape in reversed(shapes) if shape.tokens >= size), shapes[0])
 
 
 def same(one: np.ndarray | None, other: np.ndarray) -> bool:

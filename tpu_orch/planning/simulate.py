@@ -2,7 +2,7 @@
 
 It follows `tpu_orch.engine`: new rows with one prompt share its reading, everything that waits is fed in chunks, rows draw until
 those that wait have lost what a visit costs or the visit ends, the host resolves calls, free slots are refilled. What a device
-does costs linearly in the longest row, since all rows read the cache as far as the longest one is filled.
+does costs linearly in the slots that all rows read: as far as the longest one is filled, or where caches grow (CPUs), all of it.
 """
 
 import heapq
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tpu_orch.engine.engine import PATIENCE
 from tpu_orch.engine.episodes import EngineOptions
+from tpu_orch.engine.lanes import FeedShape, shape_for
 from tpu_orch.planning.workload import Lengths
 
 
@@ -19,9 +20,9 @@ class Costs(NamedTuple):
     """Seconds."""
 
     feed: float
-    """of one chunk for the rows of a lane that one call feeds, with empty caches"""
+    """of one call that feeds the longest chunk, with empty caches; a shorter one's goes by the places that it has for tokens"""
     feed_token: float
-    """more, for each token that the longest row holds"""
+    """more, for each slot that rows read"""
     step: float
     """of one token for all rows of a lane, with empty caches"""
     step_token: float
@@ -39,16 +40,20 @@ class Places(NamedTuple):
     lanes: int
     rows: int
     """of a lane"""
-    feed_rows: int
-    """rows that one call feeds"""
+    shapes: tuple[FeedShape, ...]
+    """of the calls that feed rows, longest chunk first"""
     threads: int = 1
     """lanes that are worked on at one time"""
+    rooms: tuple[int, ...] = ()
+    """sizes of a lane's cache, smallest first, of which all slots are read; none: one size, read as far as it is filled"""
 
 
 class Simulated(NamedTuple):
     seconds: float
     feeds: int
     """calls that fed a chunk"""
+    chunks: float
+    """the same, each counted as the share of the longest chunk's places that it has"""
     steps: int
     """decoding steps"""
     visits: int
@@ -57,8 +62,10 @@ class Simulated(NamedTuple):
     """tokens of prompts and results, a shared prompt once for each rollout"""
     longest: int
     """tokens of the longest rollout"""
+    chunk_context: float
+    """mean slots that rows read while such a chunk was fed"""
     step_context: float
-    """mean tokens of the longest row while drawing"""
+    """mean slots that rows read while drawing"""
     occupancy: float
     """share of a lane's rows that draw in a step, on average: what stragglers and waits leave of it"""
     device_seconds: float
@@ -108,7 +115,7 @@ class _Lane:
 class _Tally:
     def __init__(self) -> None:
         self.feeds = self.steps = self.visits = self.sampled = self.fed = self.longest = 0
-        self.context = self.busy = self.device = self.tools = 0.0
+        self.chunks = self.chunk_context = self.context = self.busy = self.device = self.tools = 0.0
 
 
 def simulate(episodes: Sequence[Lengths], options: EngineOptions, places: Places, costs: Costs) -> Simulated:
@@ -142,11 +149,13 @@ def simulate(episodes: Sequence[Lengths], options: EngineOptions, places: Places
     return Simulated(
         host,
         tally.feeds,
+        tally.chunks,
         tally.steps,
         tally.visits,
         tally.sampled,
         tally.fed,
         tally.longest,
+        tally.chunk_context / max(tally.chunks, 1e-9),
         tally.context / steps,
         tally.busy / steps / places.rows,
         tally.device,
@@ -162,21 +171,21 @@ def _refill(lane: _Lane, waiting: deque[Lengths], options: EngineOptions) -> Non
 
 def _play(lane: _Lane, options: EngineOptions, places: Places, costs: Costs, tally: _Tally) -> float:
     """A visit of the device; its seconds."""
-    seconds = 0.0
     followers = _share(lane, options.chunk, tally)
-    while pending := sorted((row for row in lane.live if row.pending), key=lambda row: -row.pending):
-        for row in pending[: places.feed_rows]:
-            piece = min(options.chunk, row.pending)
-            row.pending, row.length = row.pending - piece, row.length + piece
-            tally.fed += piece
-        tally.feeds += 1
-        seconds += costs.feed + costs.feed_token * max(row.length for row in lane.live)
+    fed = _feed(lane, places.shapes, tally)
     for row in followers:
         row.length = row.lengths.prompt_tokens
     live = lane.live
+    longest = max(row.length for row in live)
+    room = next((size for size in places.rooms if size >= min(longest + options.visit_steps, options.capacity)), None)
+    seconds = 0.0
+    for share, held in fed:
+        tally.chunks += share
+        tally.chunk_context += share * (room or held)
+        seconds += share * (costs.feed + costs.feed_token * (room or held))
     steps = _steps([row.left for row in live], options.visit_steps)
-    longest = max(row.length for row in live) + steps / 2
-    seconds += steps * (costs.step + costs.step_token * longest)
+    context = room or longest + steps / 2
+    seconds += steps * (costs.step + costs.step_token * context)
     before = sum(row.drawn for row in live)
     for row in live:
         row.draw(steps)
@@ -184,9 +193,25 @@ def _play(lane: _Lane, options: EngineOptions, places: Places, costs: Costs, tal
     tally.steps += steps
     tally.sampled += drawn
     tally.busy += drawn
-    tally.context += steps * longest
+    tally.context += steps * context
     tally.device += seconds
     return seconds
+
+
+def _feed(lane: _Lane, shapes: Sequence[FeedShape], tally: _Tally) -> list[tuple[float, int]]:
+    """Feeds all that waits; of each call its share of the longest chunk's places, and the tokens of the longest row after it."""
+    calls = []
+    while pending := sorted((row for row in lane.live if row.pending), key=lambda row: -row.pending):
+        shape = shape_for(shapes, pending[0].pending)
+        alike = [row for row in pending if shape_for(shapes, row.pending) is shape]
+        for row in alike[: shape.rows]:
+            piece = min(shape.tokens, row.pending)
+            row.pending, row.length = row.pending - piece, row.length + piece
+            tally.fed += piece
+        tally.feeds += 1
+        share = shape.tokens * shape.rows / shapes[0].tokens / shapes[0].rows
+        calls.append((share, max(row.length for row in lane.live)))
+    return calls
 
 
 def _steps(ends: Sequence[int], most: int) -> int:

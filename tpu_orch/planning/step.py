@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from tpu_orch.engine.lanes import FeedShape
 from tpu_orch.planning.collectives import bytes_by_ring
 from tpu_orch.planning.compiled import Measured, device_bytes
 from tpu_orch.planning.estimate import Assumptions, Seconds, Work, seconds
@@ -64,7 +65,7 @@ def estimate_step(
     costs = linear_costs(took, setting, where, mesh, workload, assume)
     episodes = draw_lengths(workload, run.trainer.prompts, run.trainer.group, run.result_limit, run.seed)
     rows = setting.engine_rows(mesh)
-    played = simulate(episodes, run.engine, Places(1, rows, rows), costs)
+    played = simulate(episodes, run.engine, Places(1, rows, (FeedShape(run.engine.chunk, rows),)), costs)
     shape = setting.micro_batch(mesh)
     trained = played.sampled + (
         played.fed if not run.trainer.share_prompts else played.fed - _spared(setting, workload)
