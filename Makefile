@@ -3,10 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PLANNING := .venv/planning
 # Modules are compiled when first imported, into the virtual environment: half of an installation's time otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv train test test-slow lint lock clean
+.PHONY: help venv train test test-slow test-plan lint lock clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -28,6 +29,16 @@ test: venv lint
 # test-slow: the tests that take minutes each (long runs, kills at random moments, real data)
 test-slow: venv
 	$(BIN)/python -m pytest -m slow
+
+# test-plan: plans compiled for TPU slices that are not there (fetches libtpu, 213 MB)
+test-plan: $(PLANNING)/.installed
+	PYTHONPATH=$(PLANNING) $(BIN)/python -m pytest -m 'slow or not slow' tests/tpu_orch/planning
+
+## libtpu lies apart: where JAX can import it, every command asks it for chips before it falls back to the CPU.
+$(PLANNING)/.installed: tpu_scripts/requirements.tpu.lock $(STAMP)
+	sed -n '/^libtpu==/,/[^\\]$$/p' $< | $(BIN)/python -m pip install --quiet --no-deps --no-compile --require-hashes --upgrade \
+	  --target $(PLANNING) -r /dev/stdin
+	@touch $@
 
 lint: venv
 	$(BIN)/ruff format --check .
