@@ -6,13 +6,13 @@ Whole sequences and cached decoding hand it different attentions; everything els
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from models.config import ModelConfig
 from models.experts import expert_mlp
 from models.norms import rms_norm
+from models.products import gated, product
 from models.rotary import Schedule, rotate, rotation
 from models.sharding import constrain, gathered
 from models.table import parameter_table
@@ -71,8 +71,7 @@ def project(weights: Weights, name: str, equation: str, x: Float[Array, "..."]) 
     operands, result = equation.split("->")
     left, right = operands.split(",")
     taken = "".join(letter for letter in right if letter not in result)
-    # The last axes of x meet the first of the weight as they lie; einsum takes them in the order of the letters and turns both.
-    out = jnp.tensordot(x, weights[name], axes=len(taken))
+    out = product(len(taken), x, weights[name])
     if f"{name}_lora_a" not in weights:
         return out
     low = jnp.einsum(f"{left},{taken}r->btr", x, weights[f"{name}_lora_a"])
@@ -95,5 +94,4 @@ def projections(
 def gated_mlp(config: ModelConfig, weights: Weights, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
     """A gated linear unit (Shazeer 2020, arXiv 2002.05202): SwiGLU, or GeGLU with the tanh form of gelu."""
     gate, up = (project(weights, name, "btd,df->btf", x) for name in ("gate", "up"))
-    open_gate = jax.nn.silu(gate) if config.activation == "silu" else jax.nn.gelu(gate, approximate=True)
-    return project(weights, "down", "btf,fd->btd", open_gate * up)
+    return project(weights, "down", "btf,fd->btd", gated(config.activation, gate, up))

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from data_pipeline.errors import InputError, WorkFailed
 from tpu_orch.training.batch import MicroBatch, place
+from tpu_orch.training.compiling import compiler_options
 from tpu_orch.training.learner import Learner, Params, TargetStatistics, target_statistics
 from tpu_orch.training.losses import (
     clipped_policy_gradient,
@@ -218,13 +219,12 @@ def make_update(
         return program if learner.frozen is None else partial(program, frozen=learner.frozen)
 
     of_sums = None if shardings is None else Sums._make((shardings.params, shardings.step))
+    jit = partial(jax.jit, compiler_options=compiler_options(batch_sharding))
     return Update(
-        zeros=jax.jit(zeros, out_shardings=of_sums),
-        accumulate=bound(jax.jit(accumulate, donate_argnums=1, out_shardings=of_sums)),
-        apply=jax.jit(
-            apply, donate_argnums=0, out_shardings=None if shardings is None else (shardings, shardings.step)
-        ),
-        logprobs=bound(jax.jit(logprobs, out_shardings=batch_sharding)),
+        zeros=jit(zeros, out_shardings=of_sums),
+        accumulate=bound(jit(accumulate, donate_argnums=1, out_shardings=of_sums)),
+        apply=jit(apply, donate_argnums=0, out_shardings=None if shardings is None else (shardings, shardings.step)),
+        logprobs=bound(jit(logprobs, out_shardings=batch_sharding)),
         batch_sharding=batch_sharding,
     )
 

@@ -20,6 +20,7 @@ from models.sharding import make_mesh, param_shardings
 from models.table import active_count, parameter_count
 from tpu_orch.planning.slices import chip_of
 from tpu_orch.reports.turns import seconds_of
+from tpu_orch.training.compiling import compiler_options
 from tpu_orch.training.learner import decoder_learner, target_statistics
 
 LEARNING_RATE = 1e-5
@@ -51,7 +52,7 @@ def works(config: ModelConfig, params: decoder.Params, sizes: Sizes) -> Mapping[
     """Every kind of work, by name. The parameters lie on one device."""
     ids = jnp.asarray(token_ids(config, sizes))
     once = forward_flops(config, sizes.length)
-    forward = jax.jit(partial(_logits, config))
+    forward = jax.jit(partial(_logits, config), compiler_options=compiler_options())
     trained = _Trained(config, params)
     decode = jax.jit(partial(_decode, config, sizes.new), static_argnames=())
     prompts = ids[:, : sizes.prompt]
@@ -127,7 +128,7 @@ class _Trained:
             return (optax.apply_updates(state[0], changes), moments), value
 
         self._state = (jax.tree.map(jnp.copy, params), jax.jit(transform.init)(params))
-        self._step = jax.jit(step, donate_argnums=0)
+        self._step = jax.jit(step, donate_argnums=0, compiler_options=compiler_options())
 
     def step(self, ids: Array) -> None:
         self._state, value = self._step(self._state, ids)

@@ -1,7 +1,6 @@
 """With chunks, no array of an update, forward or backward, is as large as the logits of all its tokens [B, T, V]."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +9,7 @@ from jax.extend import core
 
 from models.config import tiny
 from models.lora import LoraConfig
+from tpu_orch.training.abstract import as_jitted
 from tpu_orch.training.adapters import adapter_learner
 from tpu_orch.training.batch import MicroBatch, Shape, demonstration_example, micro_batches
 from tpu_orch.training.learner import Learner, decoder_learner
@@ -45,7 +45,7 @@ def largest(learner: Learner, chunk: int | None, batch: MicroBatch) -> int:
     """Elements of the largest array of which one axis is the vocabulary."""
     update = make_update(learner, make_optimizer(OptimizerConfig(), 1), Objective(), chunk=chunk)
     params = jax.eval_shape(learner.init, jax.random.key(0))
-    program: Any = jax.make_jaxpr(update.accumulate)(params, jax.eval_shape(update.zeros, params), batch)
+    program = as_jitted(update.accumulate).trace(params, jax.eval_shape(update.zeros, params), batch).jaxpr
     return max(int(np.prod(shape)) for shape in shapes_in(program.jaxpr) if VOCAB in shape)
 
 
