@@ -8,8 +8,10 @@ of those components instead, and the reward is their weighted mean.
 
 import importlib
 import math
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,8 @@ def load_reward(spec: str) -> Reward:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever the user's module raises
         raise InputError(
-            f"reward {spec}: cannot import {module_name} ({type(error).__name__}: {error}); is its folder on PYTHONPATH?"
+            f"reward {spec}: cannot import {module_name} ({type(error).__name__}: {error}); it must lie in this folder or on"
+            " PYTHONPATH"
         ) from None
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -48,10 +51,10 @@ def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Too
         try:
             found = function(rollout, task, tools)
         except Exception as error:
-            raise Unscorable(f"{name} raised {type(error).__name__}: {error!s:.200}") from error
+            raise Unscorable(f"{name} raised {type(error).__name__}: {error!s:.200}{_place(error)}") from error
         values = found if isinstance(found, Mapping) else {WHOLE: found}
         if list(values) != list(weights):
-            raise Unscorable(f"{name} returned {', '.join(map(str, values))}; expected {', '.join(weights)}")
+            raise Unscorable(f"{name} returned {', '.join(map(str, values)):.200}; expected {', '.join(weights)}")
         for component, value in values.items():
             if not isinstance(value, int | float | np.number) or not 0 <= value <= 1 or math.isnan(value):
                 raise Unscorable(f"{name} returned {value!r:.40} for {component}; expected a number in [0, 1]")
@@ -64,3 +67,9 @@ def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Too
         return tuple(features[:, k] for k in range(len(weights)))
 
     return Reward(name, "a function of the user's own", judge, batch, components, weights)
+
+
+def _place(error: Exception) -> str:
+    """The line of code that raised it, in brackets; "" where the call itself is wrong."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

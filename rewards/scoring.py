@@ -17,7 +17,7 @@ from rewards.mixes import mix
 from rewards.progress import ToolGraph, measure_progress
 from rewards.released.tier import Execute
 from rewards.reward import Reward, stacked, weighted_mean
-from rewards.verdicts import CallVerdict, Verdict
+from rewards.verdicts import CallVerdict, Unscorable, Verdict
 
 __all__ = ["REWARDS", "Options", "Reward", "Score", "check_task", "find_reward", "score", "total"]
 
@@ -77,7 +77,9 @@ def find_reward(name: str, options: Options = Options()) -> Reward:  # noqa: B00
         return mix([_part(part, name, options) for part in name.split("+")])._replace(name=name)
     whole, _, component = name.partition(".")
     if whole not in REWARDS:
-        raise InputError(f"unknown reward {name!r:.80}; there are {', '.join(REWARDS)}")
+        raise InputError(
+            f"unknown reward {name!r:.80}; there are {', '.join(REWARDS)}, and functions of yours as module:name"
+        )
     reward = REWARDS[whole]
     given = {
         "on_miss": options.on_miss,
@@ -132,6 +134,7 @@ def score(
 
     Raises:
       InputError: an unknown task or component, or a task without an answer where the reward needs one.
+      Unscorable: a function of the user's own failed on a rollout, which is named.
     """
     verdicts = []
     for rollout in rollouts:
@@ -139,7 +142,10 @@ def score(
         if task is None:
             raise InputError(f"a rollout is of task {rollout.task_id!r:.80}, which the tasks do not have")
         check_task(task, reward, weights)
-        verdicts.append(reward.judge(rollout, task, tools))
+        try:
+            verdicts.append(reward.judge(rollout, task, tools))
+        except Unscorable as error:
+            raise Unscorable(f"task {task.id}: {error}") from error
     return total(rollouts, verdicts, reward, weights)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from data_pipeline.errors import WorkFailed
 from data_pipeline.words import JsonObject, Resolved, Rollout
 
 
-class Unscorable(Exception):
+class Unscorable(WorkFailed):
     """This one rollout cannot be scored; one line that says why."""
 
 

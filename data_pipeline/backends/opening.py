@@ -60,8 +60,11 @@ def load_functions(text: str) -> Mapping[str, Callable[..., Any]]:
     module_name, _, name = text.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise InputError(f"python:{text:.80}: cannot be imported ({error!s:.120})") from None
+    except Exception as error:  # whatever the user's module raises
+        raise InputError(
+            f"functions {text:.80}: cannot import {module_name:.60} ({type(error).__name__}: {error!s:.120}); it must lie in this"
+            " folder or on PYTHONPATH"
+        ) from None
     if not name:
         public = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
         return {key: value for key, value in public.items() if getattr(value, "__module__", "") == module_name}
@@ -70,4 +73,4 @@ def load_functions(text: str) -> Mapping[str, Callable[..., Any]]:
         return found
     if callable(found):
         return {name: found}
-    raise InputError(f"python:{text:.80}: {module_name} has no mapping or callable named {name!r:.60}")
+    raise InputError(f"functions {text:.80}: {module_name} has no mapping or callable named {name!r:.60}")

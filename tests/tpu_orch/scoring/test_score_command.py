@@ -71,7 +71,7 @@ def test_weights_and_a_reward_of_ones_own(
     row = scores(suite)[0]
     assert row["reward"] == 0.5 and row["rewards"]["mine:parts"]["reward"] == 0.75
     assert main([*command, "--reward", "mine:broken"]) == 0
-    assert scores(suite)[0]["error"] == "mine:broken raised KeyError: 'x'"
+    assert scores(suite)[0]["error"] == "mine:broken raised KeyError: 'x' (mine.py, line 7)"
     assert main([*command, "--reward", "mine:nothing"]) == 2
     assert "mine has no function 'nothing'" in capsys.readouterr().err
 
