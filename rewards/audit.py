@@ -45,6 +45,8 @@ class RewardAudit(NamedTuple):
     full: float
     """Share of the tasks whose honest replay earns everything."""
     cheats: tuple[CheatResult, ...]
+    left_out: int = 0
+    """Tasks that were not played, because a call of their reference is not answered."""
 
 
 class Ceiling(NamedTuple):
@@ -115,16 +117,23 @@ def audit_sample(world: World, reward: Reward, seed: int = 0, size: int = SAMPLE
     for task in chosen:
         check_task(task, reward)
     replays = {task.id: replay(task, world.environment) for task in chosen}
-    chosen = [task for task in chosen if not _misses(replays[task.id])]
-    plays = {cheat: _play_all(cheat, chosen, world, seed) for cheat in CHEATS}
-    return _audit_reward(reward, world, [replays[task.id] for task in chosen], plays)
+    played = [task for task in chosen if _answered(replays[task.id])]
+    plays = {cheat: _play_all(cheat, played, world, seed) for cheat in CHEATS}
+    found = _audit_reward(reward, world, [replays[task.id] for task in played], plays)
+    return found._replace(left_out=len(chosen) - len(played))
 
 
 def warnings(found: RewardAudit) -> list[str]:
-    """One line for each cheat that comes near the honest replay."""
+    """One line for each cheat that comes near the honest replay, the nearest first; a single one where that replay itself earns
+    next to nothing."""
+    if found.cheats and found.honest - found.low < NEAR * (found.high - found.low):
+        return [
+            f"{found.reward}: replaying the references earns {found.honest:.2f} of {found.high:.2f}, so what it pays for is not"
+            " what the tasks ask for"
+        ]
     return [
         f"{found.reward}: '{one.cheat}' earns {one.mean:.2f} where the honest replay earns {one.honest:.2f}"
-        for one in found.cheats
+        for one in sorted(found.cheats, key=lambda one: one.honest - one.mean)
         if one.near
     ]
 
@@ -180,6 +189,13 @@ def _mean(values: Sequence[float]) -> float:
 
 def _misses(rollout: Rollout) -> int:
     return sum(step.result is None or step.result.kind is ResultKind.MISS for step in rollout.steps)
+
+
+def _answered(rollout: Rollout) -> bool:
+    """Whether each call got the tool's own answer, be it an error."""
+    return all(
+        step.result is not None and step.result.kind in (ResultKind.OK, ResultKind.ERROR) for step in rollout.steps
+    )
 
 
 def _says_nothing(task: Task) -> bool:
