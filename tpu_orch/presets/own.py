@@ -30,6 +30,10 @@ def own() -> RunConfig:
     weights are trained, or adapters alone with --lora.rank 16 (at 20 times the learning rate); there is no warm-up unless
     --warmup.steps asks for replays of the references. The best of the evaluations is kept, and four without a better one end
     the run. The model's shape is its own: of the --model.* options, remat, attention and query-block count.
+
+    A reward of yours is a function that returns a number from 0 to 1. With mine.py in the folder where the command is given,
+    --reward mine:brief names `def brief(rollout, task, tools): return 1.0 if len(rollout.steps) <= task.calls else 0.5`.
+    --store mine:TOOLS names functions that answer: a mapping of tools to callables, which take the arguments by name.
     """
     return RunConfig(
         preset="own",
@@ -54,6 +58,8 @@ def prepare(config: RunConfig, folder: Path) -> Material:
 
     source, tools_path, answers, tasks_path = asked(config)
     tools, tasks = read_tools(tools_path), read_tasks(tasks_path)
+    if not tasks:
+        raise InputError(f"{tasks_path}: no task in it")
     reward = find_reward(config.reward)
     for task in tasks:
         check_task(task, reward)
@@ -100,8 +106,18 @@ def asked(config: RunConfig) -> tuple[Path, Path, str, Path]:
 
 def answering(text: str, tools: dict[str, Tool]) -> tuple[Backend, str]:
     """What answers the calls, and its identity: functions as module:name, a store, or a file of recorded responses."""
+    kind, _, rest = text.partition(":")
+    if kind in ("store", "python") and rest and not Path(text).exists():  # as explore and store record spell backends
+        text = rest
     if not Path(text).exists() and ":" in text:
-        return PythonBackend(load_functions(text)), f"{text} {source_digest(text)}"
+        functions = load_functions(text)
+        missing = [name for name in tools if name not in functions]
+        if missing:
+            names = ", ".join(missing[:5])
+            say(f"warning: {text} has no function for {len(missing)} of {len(tools)} tools ({names:.200})")
+        return PythonBackend(functions), f"{text} {source_digest(text)}"
+    if not Path(text).exists():
+        raise InputError(f"--store {text}: no such file; functions of yours are named as module:name")
     store = open_any(text, tools)
     return StoreBackend(store), hashlib.blake2b(Path(text).read_bytes(), digest_size=16).hexdigest()
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.backends import PythonBackend
+from data_pipeline.backends import PythonBackend, StoreBackend
 from data_pipeline.errors import InputError
+from data_pipeline.words import Tool
 from tpu_orch.cli.train import parse
 from tpu_orch.presets.own import answering, asked
 from tpu_orch.trainer.build import optimizers
@@ -49,6 +50,22 @@ def test_what_is_missing_is_named() -> None:
 def test_functions_of_the_user_answer() -> None:
     backend, identity = answering("sys:getsizeof", {})
     assert isinstance(backend, PythonBackend) and identity == "sys:getsizeof "
+
+
+def test_answers_are_named_as_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tools = {"age": Tool("age", "Age.", {"type": "object"})}
+    backend, _ = answering("python:sys:getsizeof", tools)
+    assert isinstance(backend, PythonBackend)
+    assert "warning: sys:getsizeof has no function for 1 of 1 tools (age)" in capsys.readouterr().err
+    (tmp_path / "responses.jsonl").write_text('{"name": "age", "arguments": {}, "response": 7, "status": "ok"}\n')
+    backend, _ = answering(f"store:{tmp_path / 'responses.jsonl'}", tools)
+    assert isinstance(backend, StoreBackend)
+    with pytest.raises(InputError, match="--store mine: no such file; functions of yours are named as module:name"):
+        answering("mine", tools)
+    with pytest.raises(
+        InputError, match=r"functions half_a_module:f: cannot import half_a_module \(ModuleNotFoundError"
+    ):
+        answering("half_a_module:f", tools)
 
 
 def test_functions_and_rewards_of_the_user_are_told_by_their_source(
