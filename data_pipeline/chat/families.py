@@ -34,6 +34,7 @@ CHATML = Family(
 QWEN3 = CHATML._replace(render=qwen.qwen3, results=qwen.qwen3_results, thinks=True)
 QWEN2 = CHATML._replace(render=qwen.qwen2)
 LLAMA3 = Family(llama.llama3, llama.llama3_results, llama.STOPS, "parameters", llama.BETWEEN, llama.MARKS)
+LLAMA3_FIRST = LLAMA3._replace(render=llama.llama3_first)
 GEMMA3 = Family(gemma.gemma3, gemma.gemma3_results, gemma.STOPS, "parameters", gemma.BETWEEN, gemma.MARKS)
 
 FAMILIES: Mapping[str, Family] = {
@@ -49,11 +50,17 @@ FAMILIES: Mapping[str, Family] = {
 """by the `model_type` of a published config.json; chatml: policies trained here"""
 
 
-def family_of(model_type: str) -> Family:
-    """The family of a published model type. Raises InputError with the known ones."""
+def family_of(model_type: str, *, slowed: bool = True) -> Family:
+    """The family of a published model type.
+
+    Args:
+      slowed: whether the model's rotary frequencies are scaled, which tells Llama 3.1 and later from Llama 3.
+    Raises:
+      InputError: naming the known types.
+    """
     if model_type not in FAMILIES:
         raise InputError(f"no chat template for model type {model_type!r:.40}: there are {', '.join(FAMILIES)}")
-    return FAMILIES[model_type]
+    return LLAMA3_FIRST if model_type == "llama" and not slowed else FAMILIES[model_type]
 
 
 def in_form(turn: Turn, family: Family) -> str:

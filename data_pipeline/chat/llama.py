@@ -1,9 +1,12 @@
-"""Llama 3.1, 3.2 and 3.3: tools in the first query, calls as bare JSON, results in messages of `ipython`.
+"""Llama 3, 3.1, 3.2 and 3.3: tools in the first query, calls as bare JSON, results in messages of `ipython`.
 
 Written like the released templates with tools of the user's own (Meta's built-in tools are left out). Where a ledger differs from
 rendering again: the template trims what an assistant said, refuses more than one call in a message, ends every one with
 `<|eot_id|>` though a model may end a call with `<|eom_id|>`, and writes true, false and null as Python does where a result is
 nothing else; a ledger keeps what was sampled, and results are always JSON.
+
+Llama 3 itself writes no date and no system message that nobody gave. Its release knows no tools: it is offered them as the later
+ones are.
 """
 
 import json
@@ -31,18 +34,36 @@ _OFFER = (
 
 def llama3(messages: Sequence[Message], tools: Sequence[Tool], manner: Manner) -> list[Part]:
     """The conversation up to where the assistant goes on."""
-    given = messages[0].content.strip() if messages and messages[0].role == "system" else ""
-    rest = messages[1:] if messages and messages[0].role == "system" else messages
+    given, rest = _system(messages)
     parts = [Part("<|begin_of_text|>" + _header("system"), True)]
     parts += [Part((_ENVIRONMENT if tools else "") + _DATES.format(date=manner.date) + given, False), Part(END, True)]
-    for place, message in enumerate(rest):
-        parts += _message(message, tools if place == 0 else ())
-    return [*parts, Part(_header("assistant"), True)]
+    return parts + _rest(rest, tools)
+
+
+def llama3_first(messages: Sequence[Message], tools: Sequence[Tool], manner: Manner) -> list[Part]:
+    """The same for Llama 3."""
+    given, rest = _system(messages)
+    parts = [Part("<|begin_of_text|>", True)]
+    if given:
+        parts += [Part(_header("system"), True), Part(given, False), Part(END, True)]
+    return parts + _rest(rest, tools)
 
 
 def llama3_results(texts: Sequence[str], closed: bool, manner: Manner) -> list[Part]:
     """What is fed after a turn with calls, however the turn ended."""
     parts = [part for text in texts for part in _result(text)]
+    return [*parts, Part(_header("assistant"), True)]
+
+
+def _system(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
+    """What the system message says, and the other messages."""
+    if messages and messages[0].role == "system":
+        return messages[0].content.strip(), messages[1:]
+    return "", messages
+
+
+def _rest(messages: Sequence[Message], tools: Sequence[Tool]) -> list[Part]:
+    parts = [part for place, message in enumerate(messages) for part in _message(message, () if place else tools)]
     return [*parts, Part(_header("assistant"), True)]
 
 

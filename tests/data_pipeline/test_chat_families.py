@@ -134,6 +134,18 @@ def test_a_turn_that_no_policy_could_sample_is_refused() -> None:
             chat.demonstration(TASK, {}, [Turn(text, form="parameters")])
 
 
+def test_llama_3_writes_no_date_and_no_system_message_of_its_own() -> None:
+    first = family_of("llama", slowed=False)
+    queries = [Message("system", "Be brief. "), Message("user", " Hi")]
+    written = joined_text(first.render(queries, (), Manner()))
+    header = "<|start_header_id|>{}<|end_header_id|>\n\n".format
+    said = f"{header('system')}Be brief.<|eot_id|>{header('user')}Hi<|eot_id|>{header('assistant')}"
+    assert written == f"<|begin_of_text|>{said}"
+    assert "system" not in joined_text(first.render(queries[1:], [TOOL], Manner()))
+    assert first._replace(render=FAMILIES["llama"].render) == FAMILIES["llama"] == family_of("llama")
+    assert family_of("qwen2", slowed=False) is FAMILIES["qwen2"]
+
+
 def test_an_unknown_model_type_is_answered_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"'mamba'.*qwen3, qwen3_moe, qwen2, llama"):
         family_of("mamba")
