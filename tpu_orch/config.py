@@ -197,6 +197,11 @@ class TrainerOptions:
     """Demonstrations beside the rollouts of each step; 0 for none."""
     replay_weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        for name in ("prompts", "group", "rounds", "epochs"):
+            if getattr(self, name) < 1:
+                raise InputError(f"trainer.{name} is {getattr(self, name)}, and must be at least 1")
+
 
 @dataclass(frozen=True)
 class EvaluationOptions:
@@ -287,6 +292,7 @@ class RunConfig:
     tasks: Path | None = None
     """Preset own: tasks.jsonl. Tasks whose split is not train are evaluated on."""
     reward: str = "tier"
+    """By name (`tpu-orch score --help` lists them), or a function of yours as module:name."""
     faults: str = ""
     """Faults among the tools' answers while rollouts are made for training (evaluations meet none), as
     timeout=0.02,error=0.05,slow=0.1@200ms; drawn from each rollout's own rng."""

@@ -32,6 +32,7 @@ def save_folder(
     *,
     dtype: str | None = None,
     files: Sequence[Path] = (),
+    texts: Mapping[str, str] | None = None,
     file_limit: int = FILE_LIMIT,
 ) -> None:
     """Writes the folder; every process of a run calls this, the first one writes.
@@ -40,6 +41,7 @@ def save_folder(
       published: what goes into config.json; its type is set to that of the weights.
       dtype: of the written weights; None: as they are.
       files: copied beside them (tokenizer, chat template, generation settings).
+      texts: further files, by name.
     Raises:
       WeightsError: the folder exists.
     """
@@ -57,6 +59,8 @@ def save_folder(
     shutil.rmtree(partial_folder, ignore_errors=True)
     partial_folder.mkdir(parents=True)
     try:
+        for name, text in (texts or {}).items():
+            (partial_folder / name).write_text(text, encoding="utf-8")
         _write(partial_folder, plan, arrays, {**published, "torch_dtype": kind.name}, files, file_limit)
         partial_folder.rename(folder)
     finally:

@@ -1,5 +1,5 @@
 """Checkpoints that can be trusted: Orbax writes the arrays, a digest manifest written last makes them a checkpoint."""
 
-from tpu_orch.checkpoints.checkpoints import Checkpoints, Loaded, load_parts, newest_step
+from tpu_orch.checkpoints.checkpoints import Checkpoints, Loaded, load_parts, newest_step, step_folder
 
-__all__ = ["Checkpoints", "Loaded", "load_parts", "newest_step"]
+__all__ = ["Checkpoints", "Loaded", "load_parts", "newest_step", "step_folder"]

@@ -45,6 +45,7 @@ class Checkpoints:
       directory: `checkpoints/` of the run folder, or in a bucket (gs://...); made if absent. All processes see the same one.
       keep: how many of the newest to keep.
       keep_best: also keep the one with the highest score.
+      only_one: no second one will be written beside it.
       tell: is given one line about the room that they will take, and about each damaged one that is passed over.
     """
 
@@ -54,11 +55,13 @@ class Checkpoints:
         *,
         keep: int = 2,
         keep_best: bool = False,
+        only_one: bool = False,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         if keep < 1:
             raise InputError(f"checkpoint.keep is {keep}: at least one checkpoint must stay")
         self._directory, self._keep, self._keep_best, self._tell = place_of(directory), keep, keep_best, tell
+        self._only_one = only_one
         if first_process():
             self._directory.mkdir(parents=True, exist_ok=True)
             _sweep(self._directory)
@@ -199,9 +202,11 @@ class Checkpoints:
         self._room_known = True
         size = stored_bytes(manifests.shapes_of({part: manifests.flatten(tree) for part, tree in parts.items()}))
         # One more than are kept: the old one goes only when the new one is complete.
-        number = self._keep + 1 + self._keep_best
+        number = 1 if self._only_one else self._keep + 1 + self._keep_best
         kept = f"{self._keep}{' and the best' if self._keep_best else ''}"
-        needs = f"a checkpoint takes {_megabytes(size)}; {kept} kept and one being written: {_megabytes(size * number)}"
+        needs = f"a checkpoint takes {_megabytes(size)}"
+        if not self._only_one:
+            needs += f"; {kept} kept and one being written: {_megabytes(size * number)}"
         if in_bucket(self._directory):
             self._tell(needs)
             return
@@ -236,6 +241,20 @@ def newest_step(directory: Path) -> Path:
     if not steps:
         raise CheckpointError(f"{directory}: holds no checkpoint (a folder named by its step, with {manifests.NAME})")
     return directory / str(max(steps))
+
+
+def step_folder(directory: Path, step: int | None) -> Path:
+    """The folder of that step, or of the newest one where it is None.
+
+    Raises:
+      CheckpointError: there is none.
+    """
+    if step is None:
+        return newest_step(directory)
+    if not (directory / str(step) / manifests.NAME).exists():
+        kept = ", ".join(map(str, sorted(_scores(directory)))) or "none"
+        raise CheckpointError(f"{directory}: holds no checkpoint of step {step}; there are: {kept}")
+    return directory / str(step)
 
 
 def load_parts(folder: Place, abstract: Parts) -> dict[str, Any]:

@@ -19,10 +19,13 @@ class Args:
     """
 
     source: Annotated[Path, tyro.conf.arg(name="from", metavar="WEIGHTS")]
-    """Folder of a run or of an import; of a run the newest intact checkpoint."""
+    """Folder of a run or of an import."""
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The folder to make; it appears when it is complete."""
+
+    step: int | None = None
+    """Of a run, the checkpoint of this step, such as the best one that its end names. Left out: the newest."""
 
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Type of the written weights. Left out: as stored."""
@@ -45,7 +48,7 @@ def run(args: Args) -> int:
         raise InputError(f"{args.out} exists: choose another folder or remove it")
     if args.adapter:
         return adapter_alone(args)
-    weights = open_weights(args.source, open_mesh(args.mesh))
+    weights = open_weights(args.source, open_mesh(args.mesh), args.step)
     export_weights(weights, args.out, args.dtype)
     kind = args.dtype or weights.config.param_dtype
     print(
@@ -58,7 +61,7 @@ def adapter_alone(args: Args) -> int:
     from data_pipeline.errors import InputError
     from tpu_orch.weights import export_adapter, open_adapted, open_mesh
 
-    adapted = open_adapted(args.source, open_mesh(args.mesh))
+    adapted = open_adapted(args.source, open_mesh(args.mesh), args.step)
     if adapted is None:
         raise InputError(f"{args.source} is no run that trained adapters: leave out --adapter")
     export_adapter(adapted, args.out, args.base)

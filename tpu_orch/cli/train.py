@@ -82,9 +82,16 @@ def show(summary: JsonObject, config: RunConfig) -> None:
     table.add_row("mean of 1+", *(f"{summary['eval'][key]['accuracy']:.3f}" for key, _ in stages))
     table.add_row("mean reward", *(f"{summary['eval'][key]['reward']:.3f}" for key, _ in stages))
     console.print(table)
+    if "best" in summary:
+        best = summary["best"]
+        print(
+            f"best {config.eval.metric} {best['score']:.3f} at step {best['step']}; its weights are kept:"
+            f" tpu-orch export --from {config.out} --step {best['step']} --out DIR"
+        )
     seconds = summary["seconds"]
     parts = ", ".join(f"{part} {seconds[part]:.0f} s" for part in ("setup", "sft", "rl", "eval", "total"))
-    print(f"{parts}; {config.out / SUMMARY}, {config.out / REPORT}")
+    files = [config.out / SUMMARY, *([config.out / REPORT] if config.watch.report else [])]
+    print(f"{parts}; {', '.join(map(str, files))}")
 
 
 def interval(result: JsonObject, depth: str) -> str:

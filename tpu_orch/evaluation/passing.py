@@ -60,10 +60,24 @@ def try_out(
     ks = sorted({1, samples} | {k for k in (2, 4, 8, 16) if k < samples})
     passing = {str(k): float(np.mean([pass_at(k, samples, int(r)) for r in right])) for k in ks}
     figures = ", ".join(f"pass@{k} {share:.2f}" for k, share in passing.items())
-    verdict = (
-        "reinforcement learning has something to start from"
-        if signal >= ENOUGH
-        else "too few for reinforcement learning: demonstrate first (--warmup.steps), or take easier tasks or a larger model"
-    )
-    says = f"{len(chosen)} tasks, {samples} samples each: {figures}; rewards differ in {signal:.0%} of the groups: {verdict}"
+    says = f"{len(chosen)} tasks, {samples} samples each: {figures}; rewards differ in {signal:.0%} of the groups: "
+    says += advice(signal, passing["1"], passing[str(samples)])
     return {"pass_at": passing, "signal": signal, "reward": float(earned.mean()), "tasks": len(chosen), "says": says}
+
+
+def advice(signal: float, solved: float, ever: float) -> str:
+    """Whether reinforcement learning can start.
+
+    Args:
+      signal: share of the groups with two different rewards.
+      solved: share of the rollouts that solve their task.
+      ever: share of the tasks that some rollout solves.
+    """
+    if signal >= ENOUGH:
+        begins = "reinforcement learning has something to start from"
+        return begins if ever else f"{begins}, though no sample solves its task yet"
+    if solved > 0.5:
+        return "nearly all is solved already: take harder tasks (tpu-orch synth makes them with more calls)"
+    return (
+        "too few for reinforcement learning: demonstrate first (--warmup.steps), or take easier tasks or a larger model"
+    )

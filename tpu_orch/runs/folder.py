@@ -40,8 +40,9 @@ def open_run(
 ) -> Iterator[Path]:
     """Holds the run's folder for this process, and makes sure that it is a run of this configuration.
 
-    A new folder gets the configuration written into it; every difference to the one that is there is told. The lock goes with
-    the process, however that ends.
+    A new folder gets the configuration written into it, and so does one in which nothing but a configuration lies: what ended
+    before it made anything may be corrected. Every difference to the one that is there is told. The lock goes with the process,
+    however that ends.
 
     Args:
       config: the resolved configuration, as JSON.
@@ -54,18 +55,24 @@ def open_run(
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         path = folder / CONFIG
-        if path.exists():
+        if path.exists() and _begun(folder):
             found = _differing(path, config, defaults or {})
             refused = [line for name, line in found if not _allowed(name, may_differ)]
             if refused and not adopt:
                 raise InputError(
-                    f"{folder} holds a run of another configuration: {'; '.join(refused)} (--checkpoint.adopt goes on anyway)"
+                    f"{folder} holds a run of another configuration: {'; '.join(refused)} "
+                    "(choose another --out; --checkpoint.adopt goes on anyway)"
                 )
             for _, line in found:
                 tell(f"configuration: {line}")
         if first_process():
             write_json(path, config)
         yield folder
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a run has left anything there beside its configuration."""
+    return any(path.is_file() and path.name not in (CONFIG, LOCK) for path in folder.rglob("*"))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ What it promises: SIGKILL anywhere and the same command again gives the weights 
 (times apart), on the same devices and versions. SIGTERM drops what is in flight, saves the last completed step and returns.
 """
 
+import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,9 @@ def train(config: RunConfig) -> JsonObject | None:
             last = built.abstract(config.warmup.steps + config.trainer.steps)
             checkpoints.require_room(parts_of(last, last.params if keeps_reference(built) else None))
             if first_process():
-                write_material(folder, material)
                 if config.trainer.steps:
                     warn_of_cheats(material, built.run.reward)
+                write_material(folder, material)
             place = place._replace(progress=place.progress.spent("setup", watch.lap()))
             with MetricsFile(folder / METRICS, position, writes=first_process()) as metrics, Display(config) as display:
                 story = Story(built, folder, checkpoints, Watching(config, folder, metrics, display), watch)
@@ -149,13 +150,16 @@ class Story:
         """Evaluations before, between and after the phases; the beginning of reinforcement learning."""
         warmup, steps = self.config.warmup.steps, self.config.trainer.steps
         if place.step == 0:
-            place = self.tried_out(self.evaluated(place, "before"))
+            place = self.evaluated(place, "before")
+            if self.config.eval.every:
+                metric_of(place.progress.evaluations["before"], self.config.eval.metric)  # a wrong name is told now
+            place = self.tried_out(place)
         if place.step == warmup and warmup:
             place = self.evaluated(place, "after_sft")
         if place.step == warmup + steps and steps:
-            place = self.evaluated(place, "after")
+            place = self.compared(place, "after")
         elif place.step > warmup and self.config.eval.every and (place.step - warmup) % self.config.eval.every == 0:
-            place = self.compared(place)
+            place = self.compared(place, f"step_{place.step:06d}")
         return place
 
     def evaluated(self, place: Place, stage: str) -> Place:
@@ -182,19 +186,22 @@ class Story:
         say(f"{stage.replace('_', ' ')}: accuracy {found.summary['accuracy']:.3f} on {len(tasks)} tasks")
         return place._replace(progress=self.spent(progress._replace(evaluations=evaluations), "eval"))
 
-    def compared(self, place: Place) -> Place:
-        """An evaluation in between: the best one's weights are kept, and too many that are no better end the run."""
-        stage = f"step_{place.step:06d}"
+    def compared(self, place: Place, stage: str) -> Place:
+        """An evaluation while weights are reinforced: the best one's are kept, and too many that are no better end the run."""
         if stage in place.progress.evaluations:
             return place
         place = self.evaluated(place, stage)
-        score = metric_of(place.progress.evaluations[stage], self.config.eval.metric)
-        progress = place.progress.judged(place.step, score)
-        if self.config.eval.patience and progress.worse >= self.config.eval.patience:
+        if not self.config.eval.every:
+            return place
+        found = place.progress.evaluations[stage]
+        progress = place.progress.judged(place.step, metric_of(found, self.config.eval.metric))
+        if stage != "after" and self.config.eval.patience and progress.worse >= self.config.eval.patience:
             say(f"stopping early: {self.config.eval.metric} did not rise in {progress.worse} evaluations")
-            progress = progress._replace(ended=place.step)
+            progress = progress._replace(ended=place.step, evaluations={**progress.evaluations, "after": found})
+            if first_process():
+                shutil.copyfile(*(self.folder / ROLLOUTS / f"eval-{name}.jsonl" for name in (stage, "after")))
         place = place._replace(progress=progress)
-        self.save(place, score)
+        self.save(place)
         return place
 
     def tried_out(self, place: Place) -> Place:
@@ -275,7 +282,9 @@ class Story:
         with jax.set_mesh(run_mesh(self.config)):
             return gather(self.built.run, params, progress.curriculum, step)
 
-    def save(self, place: Place, score: float | None = None) -> None:
+    def save(self, place: Place) -> None:
+        best = place.progress.best
+        score = best[1] if best is not None and best[0] == place.step else None
         extra = extra_of(self.built, place, self.watching.metrics.sync())
         put_beside(self.folder, self.config.checkpoint.folder)
         self.checkpoints.save(place.step, parts_of(place.state, place.reference), extra, score)

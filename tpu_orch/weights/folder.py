@@ -7,6 +7,7 @@ published/      config.json, tokenizer files, chat template and generation setti
 A run that started from weights has the same files (`tpu_orch.weights.card`), and opens as an import does.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from data_pipeline.chat.published import chatml_template
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.tokenizers import load_tokenizer
@@ -26,7 +28,7 @@ from models.hf.load import load_params
 from models.lora import LoraConfig, adapter_table, merge
 from models.sharding import make_mesh, param_shardings, table_shardings
 from models.table import abstract
-from tpu_orch.checkpoints import load_parts, newest_step
+from tpu_orch.checkpoints import load_parts, step_folder
 from tpu_orch.config import MeshOptions
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, run_config
 from tpu_orch.trainer.build import model_config
@@ -34,6 +36,7 @@ from tpu_orch.trainer.policies import fresh_base, lora_of
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED, kind_of, read_published, weights_digest
 
 TOKENIZER = "tokenizer.model"
+TEMPLATE = "chat_template.jinja"
 
 
 class Weights(NamedTuple):
@@ -47,6 +50,8 @@ class Weights(NamedTuple):
     """what is published with it, as it is"""
     step: int
     """of the checkpoint"""
+    texts: Mapping[str, str]
+    """further files of what is published, by name"""
 
 
 def open_mesh(options: MeshOptions) -> Mesh:
@@ -57,19 +62,23 @@ def open_mesh(options: MeshOptions) -> Mesh:
         raise InputError(str(error)) from error
 
 
-def open_weights(folder: Path, mesh: Mesh) -> Weights:
-    """The weights of an imported folder, or the newest of a run, sharded over the mesh; adapters are merged into their base.
+def open_weights(folder: Path, mesh: Mesh, step: int | None = None) -> Weights:
+    """The weights of an imported folder, or of a run, sharded over the mesh; adapters are merged into their base.
+
+    Args:
+      step: of a run, the checkpoint of this step; None: the newest.
 
     Raises:
       InputError: the folder is neither, its checkpoint is damaged, or the mesh does not fit.
     """
     config, published, files = described(folder)
-    adapted = open_adapted(folder, mesh)
+    adapted = open_adapted(folder, mesh, step)
     if adapted is None:
-        params, step = _stored(folder, _shardings(folder, config, mesh), abstract(config))
-        return Weights(config, params, published, files, step)
+        params, found = _stored(folder, step, _shardings(folder, config, mesh), abstract(config))
+        return Weights(config, params, published, files, found, _texts(folder, files))
     join = jax.jit(partial(merge, lora=adapted.lora), out_shardings=param_shardings(config, mesh))
-    return Weights(config, join(adapted.base, adapted.adapters), published, files, adapted.step)
+    params = join(adapted.base, adapted.adapters)
+    return Weights(config, params, published, files, adapted.step, _texts(folder, files))
 
 
 class Adapted(NamedTuple):
@@ -86,8 +95,11 @@ class Adapted(NamedTuple):
     """of the checkpoint"""
 
 
-def open_adapted(folder: Path, mesh: Mesh) -> Adapted | None:
-    """Base and newest adapters of a run that trained adapters; None for any other folder.
+def open_adapted(folder: Path, mesh: Mesh, step: int | None = None) -> Adapted | None:
+    """Base and adapters of a run that trained adapters; None for any other folder.
+
+    Args:
+      step: of the checkpoint; None: the newest.
 
     Raises:
       InputError: as `open_weights`; or the base is no longer where it was, or is another.
@@ -102,12 +114,12 @@ def open_adapted(folder: Path, mesh: Mesh) -> Adapted | None:
     table = adapter_table(config, lora)
     shapes = {g: {n: jax.ShapeDtypeStruct(s.shape, "float32") for n, s in specs.items()} for g, specs in table.items()}
     _shardings(folder, config, mesh)
-    adapters, step = _stored(folder, table_shardings(table, mesh), shapes)
+    adapters, found = _stored(folder, step, table_shardings(table, mesh), shapes)
     named = folder / BASE
     if not named.exists():
-        return Adapted(config, lora, fresh_base(config, mesh, run.seed), adapters, "", step)
+        return Adapted(config, lora, fresh_base(config, mesh, run.seed), adapters, "", found)
     source = _base_of(named)
-    return Adapted(config, lora, base_params(source, config, mesh), adapters, source.name, step)
+    return Adapted(config, lora, base_params(source, config, mesh), adapters, source.name, found)
 
 
 def base_params(source: Path, config: ModelConfig, mesh: Mesh) -> Any:
@@ -157,13 +169,13 @@ def _shardings(folder: Path, config: ModelConfig, mesh: Mesh) -> Any:
         raise InputError(f"{folder}: {error}") from None
 
 
-def _stored(folder: Path, shardings: Any, shapes: Any) -> tuple[Any, int]:
-    """The newest parameters of a folder of checkpoints, and their step."""
+def _stored(folder: Path, step: int | None, shardings: Any, shapes: Any) -> tuple[Any, int]:
+    """The parameters of a step (None: the newest) of a folder of checkpoints, and that step."""
     placed = jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes, shardings
     )
-    step = newest_step(folder / CHECKPOINTS)
-    return load_parts(step, {"params": placed})["params"], int(step.name)
+    chosen = step_folder(folder / CHECKPOINTS, step)
+    return load_parts(chosen, {"params": placed})["params"], int(chosen.name)
 
 
 def described(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
@@ -179,6 +191,14 @@ def _imported(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
     _, published = read_config(folder / PUBLISHED)
     files = sorted(path for path in (folder / PUBLISHED).iterdir() if path.name != "config.json")
     return config, published, tuple(files)
+
+
+def _texts(folder: Path, files: Sequence[Path]) -> dict[str, str]:
+    """The chat template, where the run's policy came without any: it is one of our own making."""
+    names = {file.name for file in files}
+    if names - {TOKENIZER} or not (folder / CONFIG).exists():
+        return {}
+    return {TEMPLATE: chatml_template(run_config(folder).schemas)}
 
 
 def _trained(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:

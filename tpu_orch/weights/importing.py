@@ -60,7 +60,7 @@ def import_weights(
             _describe(source, config, half)
         barrier("weights folder made")
         tell(f"writing {parameter_count(config):,} parameters")
-        with Checkpoints(half / CHECKPOINTS, keep=1) as checkpoints:
+        with Checkpoints(half / CHECKPOINTS, keep=1, only_one=True) as checkpoints:
             checkpoints.save(0, {"params": params}, {"imported": source.name})
         if first_process():
             half.rename(out)

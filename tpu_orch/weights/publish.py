@@ -12,13 +12,23 @@ from tpu_orch.weights.folder import Adapted, Weights
 def export_weights(weights: Weights, out: Path, dtype: str | None = None) -> None:
     """Writes config.json, safetensors and the files that came with the weights; the folder appears when it is complete.
 
+    A policy that was trained here from scratch gets a chat template.
+
     Args:
       dtype: of the written weights; None: as stored.
     Raises:
       InputError: `out` exists. WorkFailed: it cannot be written.
     """
     try:
-        save_folder(out, weights.config, weights.params, weights.published, dtype=dtype, files=weights.files)
+        save_folder(
+            out,
+            weights.config,
+            weights.params,
+            weights.published,
+            dtype=dtype,
+            files=weights.files,
+            texts=weights.texts,
+        )
     except ModelError as error:
         raise InputError(str(error)) from error
     except OSError as error:

@@ -233,6 +233,9 @@ def test_room_is_checked_before_the_first_save(tmp_path: Path, monkeypatch: pyte
     assert said == [
         "a checkpoint takes 36.0 MB; 2 and the best kept and one being written: 144.0 MB of 1,000.0 MB that are free"
     ]
+    with Checkpoints(tmp_path / "one", tell=said.append, keep=1, only_one=True) as checkpoints:
+        checkpoints.require_room(abstract(parts(0, width=25 * 10**6)))
+    assert said[1] == "a checkpoint takes 900.0 MB of 1,000.0 MB that are free"
 
 
 def test_a_failing_disk_is_one_clear_error_and_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,16 +53,18 @@ def test_the_lock_goes_with_an_error(tmp_path: Path) -> None:
 
 
 def test_another_configuration_is_refused_unless_told(tmp_path: Path) -> None:
-    with open_run(tmp_path, CONFIG):
-        pass
     other = {**CONFIG, "trainer": {"steps": 50, "group": 8}}
+    with open_run(tmp_path, other):
+        (tmp_path / "checkpoints").mkdir()
+    with open_run(tmp_path, CONFIG):  # nothing was made of the other one
+        (tmp_path / "metrics.jsonl").write_text("{}")
     with (
         pytest.raises(InputError, match=r"trainer\.group was 16 and is 8; trainer\.steps was 12 and is 50"),
         open_run(tmp_path, other),
     ):
         pass
     with (
-        pytest.raises(InputError, match=r"configuration: trainer\.group was 16 and is 8 \(--checkpoint\.adopt"),
+        pytest.raises(InputError, match=r"configuration: trainer\.group was 16 and is 8 \(choose another --out; --ch"),
         open_run(tmp_path, other, may_differ=["trainer.steps"]),
     ):
         pass
@@ -77,6 +79,7 @@ def test_what_an_older_version_did_not_write_counts_as_its_default(tmp_path: Pat
     now = to_json(RunConfig("sandbox", tmp_path))
     older = {name: value for name, value in now.items() if name not in ("faults", "watch")}
     older["trainer"] = {name: value for name, value in now["trainer"].items() if name != "overlap"}
+    (tmp_path / "metrics.jsonl").write_text("{}")
     write_json(tmp_path / "config.json", older)
     with open_run(tmp_path, now, defaults=now):
         pass

@@ -12,7 +12,7 @@ from data_pipeline.words.rollouts import Turn
 from rewards.scoring import Score
 from rewards.verdicts import CallVerdict, Verdict
 from tpu_orch.config import TrainerOptions
-from tpu_orch.evaluation.passing import pass_at
+from tpu_orch.evaluation.passing import advice, pass_at
 from tpu_orch.runs.loggers import scalars
 from tpu_orch.trainer.experience import Experience, joined, learnt_from, only
 from tpu_orch.trainer.learning import turn_credits
@@ -90,6 +90,17 @@ def test_pass_at_k_is_the_share_of_all_choices(k: int, right: int) -> None:
     tries = [True] * right + [False] * (5 - right)
     chosen = list(combinations(tries, k))
     assert pass_at(k, 5, right) == pytest.approx(sum(map(any, chosen)) / len(chosen))
+
+
+def test_whether_reinforcement_can_start() -> None:
+    assert advice(0.5, 0.1, 0.4) == "reinforcement learning has something to start from"
+    assert advice(0.5, 0.0, 0.0).endswith("though no sample solves its task yet")
+    assert "harder tasks" in advice(0.1, 0.95, 1.0) and "demonstrate first" in advice(0.1, 0.0, 0.0)
+
+
+def test_numbers_that_make_no_step_are_refused() -> None:
+    with pytest.raises(InputError, match=r"trainer\.prompts is 0, and must be at least 1"):
+        TrainerOptions(prompts=0)
 
 
 @pytest.mark.parametrize("name", ["muon", "yogi", "prodigy", "lion"])
