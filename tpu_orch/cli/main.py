@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data_pipeline.errors import InputError, WorkFailed
 from models.errors import ModelError
+from tpu_orch.runs.pages import begin_with_large_pages
 
 # command words -> (module with `Args` and `run`, one line of help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
@@ -91,6 +92,9 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("eval",): ("tpu_orch.cli.eval", "accuracy of a trained policy on tasks"),
 }
 
+COMPUTING = {"train", "sft", "rollout", "replay", "eval", "experiment", "bench"}
+"""first words of commands that spend their time in compiled programs"""
+
 
 def overview() -> str:
     """The list of commands for people."""
@@ -159,5 +163,12 @@ def run_command(words: tuple[str, ...], rest: list[str]) -> int:
         return 130
 
 
+def entry() -> int:
+    """The program itself; `main` is one command of it."""
+    if sys.argv[1:] and sys.argv[1] in COMPUTING and not {"-h", "--help"} & set(sys.argv):
+        begin_with_large_pages()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())
