@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from data_pipeline.words import ResultKind, Rollout, Task, Tool
 
-AGES = {"ab": 36, "cd": 7, "ad": 52, "ef": 19, "eb": 80, "gh": 44, "gd": 3, "cf": 61}  # whose letters a policy mixes up
+AGES = {"ab": 36, "cd": 7, "ad": 52, "ef": 19, "eb": 80, "gh": 44, "gd": 3, "cf": 61}
 TOOLS = {"age": lambda name: {"age": AGES[name]}}
 
 

@@ -25,28 +25,20 @@ SMALL = [
 ]
 
 
-def calls_of(*names: str) -> list[dict]:
-    return [{"name": "age", "arguments": {"name": name}} for name in names]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the user stands: a policy that nothing trained, a tool, tasks, and answers on record."""
+    """Where the user stands: a policy that nothing trained, a tool, and tasks."""
     made = tmp_path_factory.mktemp("user")
     untrained_run(made / "start", 0, ModelOptions(layers=1, d_model=32, heads=2, kv_heads=1, head_dim=16, d_ff=48))
     parameters = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
     (made / "tools.json").write_text(json.dumps([{"name": "age", "description": "Age.", "parameters": parameters}]))
     tasks = [
-        {"id": f"t{n}", "mode": "multi_turn", "query": f"{call['arguments']['name']}?", "tools": ["age"]}
-        | {"reference": [call | {"depends_on": []}], "answer": {"age": age}, "split": "test" if n == 7 else "train"}
-        for n, (call, age) in enumerate(zip(calls_of(*AGES), AGES.values(), strict=True))
+        {"id": f"t{n}", "mode": "multi_turn", "query": f"{name}?", "tools": ["age"], "answer": {"age": age}}
+        | {"reference": [{"name": "age", "arguments": {"name": name}, "depends_on": []}]}
+        | {"split": "test" if n == 7 else "train"}
+        for n, (name, age) in enumerate(AGES.items())
     ]
-    records = [
-        call | {"response": {"age": age}, "status": "ok"}
-        for call, age in zip(calls_of(*AGES), AGES.values(), strict=True)
-    ]
-    for file, rows in (("tasks.jsonl", tasks), ("responses.jsonl", records)):
-        (made / file).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (made / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in tasks))
     return made
 
 
