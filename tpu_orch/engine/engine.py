@@ -73,6 +73,8 @@ class Engine:
     """
 
     def __init__(self, policy: Policy, chat: Chat, options: EngineOptions) -> None:
+        if policy.sharing is None:  # over a mesh every row holds its own prompt
+            options = replace(options, prompt_rows=0)
         self.policy, self.chat, self.options = policy, chat, options
         self.statistics = RunStatistics(0.0, 0.0, 0, 0, 0)
         self.rows = -(-options.rows // policy.row_multiple) * policy.row_multiple

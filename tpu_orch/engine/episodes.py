@@ -38,7 +38,8 @@ class EngineOptions:
     """For evaluation: draw from tokens only that are at least this share as likely as the most likely one."""
     prompt_rows: int = 0
     """So many rows hold one copy of their prompt's keys and values together and attend to it at once: for groups of at least this
-    size with long prompts. It divides the rows (on a CPU: 16). 0: every row holds its prompt itself."""
+    size, above all with long prompts. It divides the rows (on a CPU: 16). 0, and always over a mesh: every row holds its prompt
+    itself."""
     cache_dtype: Literal["float32", "bfloat16"] | None = None
     """Of keys and values in the cache; bfloat16 halves its memory. Unset: that of the model's activations."""
     memory_gb: float = 0.0

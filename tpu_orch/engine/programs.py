@@ -70,8 +70,6 @@ READ_TOKENS = 128
 def sharing_of(policy: Policy, options: EngineOptions, rows: int) -> int:
     """Rows that share a prompt, 0 where each has its own. Raises InputError where they cannot."""
     sharing = options.prompt_rows
-    if sharing and policy.sharing is None:
-        raise InputError("engine.prompt_rows needs one device: over a mesh every row holds its own prompt (0)")
     if sharing < 0 or (sharing and rows % sharing):
         raise InputError(f"engine.prompt_rows {sharing} does not divide the {rows} rows of a lane")
     return sharing

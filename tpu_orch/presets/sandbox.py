@@ -43,7 +43,9 @@ def sandbox() -> RunConfig:
             trained_per_depth=600,
         ),
         model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=2, head_dim=64, d_ff=256, previous_token_head=True),
-        engine=EngineOptions(rows=128, capacity=256, chunk=32, visit_steps=32, max_new_tokens=100, max_turns=8),
+        engine=EngineOptions(
+            rows=128, capacity=256, chunk=32, visit_steps=32, max_new_tokens=100, max_turns=8, prompt_rows=16
+        ),
         warmup=WarmupOptions(steps=1200, batch=24, learning_rate=6e-3),
         trainer=TrainerOptions(
             steps=60,

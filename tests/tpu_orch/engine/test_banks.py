@@ -132,8 +132,11 @@ def test_a_prompt_is_read_once_for_its_bank() -> None:
 def test_banks_that_cannot_be_are_refused(params: models.decoder.Params) -> None:
     with pytest.raises(InputError, match="prompt_rows 5 does not divide the 16 rows"):
         Engine(decoder_policy(TINY), CHAT, replace(SHARING, prompt_rows=5))
-    with pytest.raises(InputError, match="one device"):
-        Engine(decoder_policy(TINY, make_mesh({"data": 2, "fsdp": 4})), CHAT, SHARING)
+
+
+def test_over_a_mesh_every_row_holds_its_prompt() -> None:
+    over_a_mesh = Engine(decoder_policy(TINY, make_mesh({"data": 2, "fsdp": 4})), CHAT, SHARING)
+    assert over_a_mesh.options.prompt_rows == 0 and over_a_mesh.unshared is over_a_mesh
 
 
 def test_many_members_of_long_prompts_end_in_order(engine: Engine, params: models.decoder.Params) -> None:
