@@ -64,7 +64,11 @@ def make_mesh(shape: Mapping[str, int], devices: Sequence[jax.Device] | None = N
     kinds = (AxisType.Auto,) * len(MESH_AXES)
     if slices > 1:
         return Mesh(over_slices(sizes, slices, devices), MESH_AXES, axis_types=kinds)
-    return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=kinds, devices=devices)
+    try:
+        return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=kinds, devices=devices)
+    except NotImplementedError:  # 16 x 4 of chips that lie 8 x 8: one of their axes is split
+        split = mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+        return Mesh(split, MESH_AXES, axis_types=kinds)
 
 
 def mesh_sizes(shape: Mapping[str, int], devices: int) -> dict[str, int]:

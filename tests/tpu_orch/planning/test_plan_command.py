@@ -133,6 +133,12 @@ def test_the_rollout_programs_hold_the_cache_once(shape: dict[str, int], rows: i
 
 
 @needs_libtpu
+def test_a_mesh_may_split_an_axis_of_the_chips() -> None:
+    mesh = abstract_devices.slice_mesh(parse_slice("v6e:8x8"), {"fsdp": 16, "model": 4})
+    assert mesh.shape["fsdp"] == 16 and mesh.shape["model"] == 4 and len(set(mesh.devices.flat)) == 64
+
+
+@needs_libtpu
 def test_a_program_that_is_too_large_is_measured() -> None:
     mesh = abstract_devices.slice_mesh(parse_slice("v5e:2x2"), {"fsdp": 4})
     place = NamedSharding(mesh, PartitionSpec("fsdp"))
