@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PLANNING := .venv/planning
-# Modules are compiled when first imported, into the virtual environment: half of an installation's time otherwise.
+## Modules are compiled when first imported, into the virtual environment: half of an installation's time otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help venv train test test-slow test-plan lint lock clean

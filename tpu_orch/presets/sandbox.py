@@ -48,7 +48,7 @@ def sandbox() -> RunConfig:
         ),
         warmup=WarmupOptions(steps=1200, batch=24, learning_rate=6e-3),
         trainer=TrainerOptions(
-            steps=60,
+            steps=75,
             prompts=24,
             group=16,
             kept_of_group=4,
