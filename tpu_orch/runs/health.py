@@ -16,6 +16,8 @@ CUT_SHARE = 0.5
 CUT_STOPS = frozenset({"max_tokens", "max_turns", "context_full"})
 MISS_RISE = 0.1
 """share of tool results that are misses, above their share at the beginning"""
+MISS_STEPS = 8
+"""steps whose mean that share is, now and at the beginning: single ones differ by as much as it may rise"""
 ENTROPY_LEFT = 0.1
 """share of the first steps' entropy"""
 MISMATCH = 1e-2
@@ -32,8 +34,10 @@ class Health(NamedTuple):
     steps: int = 0
     silent: int = 0
     """Steps in a row without a signal."""
-    misses: float | None = None
-    """Share of misses among tool results in the first step that had any."""
+    misses: tuple[float, ...] = ()
+    """Share of misses among tool results in the first steps that had any."""
+    missed: tuple[float, ...] = ()
+    """The same in the latest steps."""
     entropy: float | None = None
     """Of the first step."""
     norm: float | None = None
@@ -52,14 +56,19 @@ def examine(health: Health, row: Mapping[str, Any]) -> tuple[Health, list[str]]:
     row = {name: value for name, value in row.items() if value is not None}
     silent = health.silent + 1 if row.get("informative_groups", 1.0) == 0 else 0
     results = row.get("results") or {}
-    misses = results.get("miss", 0) / max(sum(results.values()), 1)
+    if results:
+        share = results.get("miss", 0) / max(sum(results.values()), 1)
+        health = health._replace(
+            misses=(*health.misses, share)[:MISS_STEPS], missed=(*health.missed, share)[-MISS_STEPS:]
+        )
     entropy, norm = row.get("entropy"), row.get("grad_norm") or None  # no gradient says nothing of what is usual
-    found = {name: line for name, line in _complaints(health, row, silent, misses).items() if line}
+    found = {name: line for name, line in _complaints(health, row, silent).items() if line}
     moving = norm if health.norm is None or norm is None else MEMORY * health.norm + (1 - MEMORY) * norm
     after = Health(
         steps=health.steps + 1,
         silent=silent,
-        misses=misses if health.misses is None and results else health.misses,
+        misses=health.misses,
+        missed=health.missed,
         entropy=entropy if health.entropy is None else health.entropy,
         norm=health.norm if norm is None else moving,
         ailing=frozenset(found),
@@ -67,13 +76,13 @@ def examine(health: Health, row: Mapping[str, Any]) -> tuple[Health, list[str]]:
     return after, [line for name, line in found.items() if name not in health.ailing]
 
 
-def _complaints(health: Health, row: Mapping[str, Any], silent: int, misses: float) -> dict[str, str]:
+def _complaints(health: Health, row: Mapping[str, Any], silent: int) -> dict[str, str]:
     """By name, in a fixed order; "" where all is well."""
     stops = row.get("stops") or {}
     cut = sum(number for stop, number in stops.items() if stop in CUT_STOPS) / max(sum(stops.values()), 1)
     entropy, first = row.get("entropy"), health.entropy
     norm, mismatch, clipped = row.get("grad_norm"), row.get("mismatch", 0.0), row.get("clip_share", 0.0)
-    started = health.misses
+    misses, started = (sum(shares) / max(len(shares), 1) for shares in (health.missed, health.misses))
     return {
         "signal": f"for {silent} steps every group's rollouts earned alike, so nothing is learnt: larger groups, a higher "
         "temperature, or tasks nearer to what the policy can do"
@@ -84,7 +93,7 @@ def _complaints(health: Health, row: Mapping[str, Any], silent: int, misses: flo
         else "",
         "misses": f"{misses:.0%} of the tool results are misses of the store ({started:.0%} at first): record more responses, or "
         "the policy is learning to call what nobody can answer"
-        if started is not None and misses > started + MISS_RISE
+        if misses > started + MISS_RISE
         else "",
         "entropy": f"entropy fell to {entropy:.3f} nats a token from {first:.3f}: the policy hardly explores any more; raise the "
         "upper clip or the entropy bonus, or stop"

@@ -32,7 +32,6 @@ def test_a_healthy_run_is_silent() -> None:
     ("ill", "words"),
     [
         ({"stops": {"answer": 4, "max_turns": 3, "context_full": 3}}, "60% of the rollouts end at a budget"),
-        ({"results": {"ok": 8, "miss": 2}}, "20% of the tool results are misses of the store (5% at first)"),
         ({"entropy": 0.03}, "entropy fell to 0.030 nats a token from 0.400"),
         ({"mismatch": 0.02}, "disagree by 0.02 nats"),
         ({"clip_share": 0.4}, "the clip stops 40% of the tokens"),
@@ -64,3 +63,11 @@ def test_steps_that_looked_at_no_rollout_say_nothing_of_tokens() -> None:
 def test_misses_that_were_there_from_the_start_are_no_rise() -> None:
     poor = {"results": {"ok": 5, "miss": 5}}
     assert said(poor, poor, poor) == [[], [], []]
+
+
+def test_misses_have_risen_when_the_mean_of_some_steps_has() -> None:
+    many = {"results": {"ok": 7, "miss": 3}}
+    lines = said(*[{}] * 8, *[many] * 8, *[{}] * 8)
+    assert [number for number, new in enumerate(lines) if new] == [11]
+    assert "18% of the tool results are misses of the store (5% at first)" in lines[11][0]
+    assert said(*[{}, many] * 20) == [[]] * 40, "a step now and then is no rise"
