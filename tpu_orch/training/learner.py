@@ -69,13 +69,17 @@ def target_statistics(
         hidden: Float[Array, "B C D"], targets: Int[Array, "B C"], logits_of: Callable[[Array], Array]
     ) -> tuple[Array, Array]:
         logits = logits_of(hidden).astype(jnp.float32) / temperature
-        norm = jax.nn.logsumexp(logits, axis=-1)
+        top = jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
+        below = logits - top
+        # One pass of exponentials serves the sum, the entropy and the gradient.
+        grown = jnp.exp(below)
+        total = jnp.sum(grown, axis=-1)
+        norm = jnp.log(total)
         # Picking the logit before subtracting spares the log-softmax [B T V] and its scatter: 1.5 times faster on CPU.
-        picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+        picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0] - top[..., 0]
         if not entropy:
             return picked - norm, jnp.zeros_like(norm)
-        probabilities = jnp.exp(logits - norm[..., None])
-        return picked - norm, norm - jnp.sum(probabilities * logits, axis=-1)
+        return picked - norm, norm - jnp.sum(grown * below, axis=-1) / total
 
     rows, length = targets.shape
     if chunk is None or chunk >= length:
