@@ -22,9 +22,12 @@ $(STAMP): requirements.lock pyproject.toml
 train: venv
 	$(BIN)/tpu-orch train sandbox
 
-# The suite runs on CPU only: the device count is faked in tests/conftest.py.
+## The suite runs on CPU only: the device count is faked in tests/conftest.py. One preset is then compiled for four TPU chips,
+## where the index has libtpu for this machine.
 test: venv lint
 	$(BIN)/python -m pytest -n 2
+	-@$(MAKE) --no-print-directory $(PLANNING)/.installed
+	PYTHONPATH=$(PLANNING) $(BIN)/python -m pytest -m 'slow or not slow' -k small_preset tests/tpu_orch/planning
 
 # test-slow: the tests that take minutes each (long runs, kills at random moments, real data)
 test-slow: venv
