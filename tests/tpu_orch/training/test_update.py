@@ -85,7 +85,7 @@ def relative(a, b) -> float:
 
 
 def test_pieces_add_up_where_the_model_does_not_round() -> None:
-    """A model in float64: pieces and whole differ by less than one rounding in float32, which log-probs are made in (4e-8 of 6e-8)."""
+    """A model in float64: pieces and whole differ by less than one rounding of float32, which log-probs have: 4e-8 of 6e-8."""
 
     def init(key: jax.Array) -> dict:
         one, two = jax.random.split(key)
