@@ -62,7 +62,7 @@ def sandbox() -> RunConfig:
 
 
 def sandbox_long() -> RunConfig:
-    """`tpu-orch train sandbox-long`: the same with twice the warm-up and 240 steps of reinforcement learning; 20 to 25 minutes."""
+    """`tpu-orch train sandbox-long`: the same with twice the warm-up and 240 steps of reinforcement learning; some 21 minutes."""
     short = sandbox()
     return replace(
         short,
