@@ -74,12 +74,13 @@ def target_statistics(
         # One pass of exponentials serves the sum, the entropy and the gradient.
         grown = jnp.exp(below)
         total = jnp.sum(grown, axis=-1)
-        norm = jnp.log(total)
+        log_total = jnp.log(total)
+        norm = log_total + top[..., 0]
         # Picking the logit before subtracting spares the log-softmax [B T V] and its scatter: 1.5 times faster on CPU.
-        picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0] - top[..., 0]
+        picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
         if not entropy:
             return picked - norm, jnp.zeros_like(norm)
-        return picked - norm, norm - jnp.sum(grown * below, axis=-1) / total
+        return picked - norm, log_total - jnp.sum(grown * below, axis=-1) / total
 
     rows, length = targets.shape
     if chunk is None or chunk >= length:
