@@ -6,7 +6,6 @@ The function returns a number in [0, 1]. With an attribute `weights` (component 
 of those components instead, and the reward is their weighted mean.
 """
 
-import importlib
 import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from data_pipeline.errors import InputError
+from data_pipeline.named_modules import import_named
 from data_pipeline.words import Rollout, Task, Tool
 from rewards.reward import Reward
 from rewards.verdicts import Unscorable, Verdict, plain_calls
@@ -30,13 +30,7 @@ def load_reward(spec: str) -> Reward:
     module_name, _, function_name = spec.partition(":")
     if not all((*module_name.split("."), function_name)):
         raise InputError(f"reward {spec!r:.80}: expected module:function, such as my_rewards:brevity")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises
-        raise InputError(
-            f"reward {spec}: cannot import {module_name} ({type(error).__name__}: {error}); it must lie in this folder or on"
-            " PYTHONPATH"
-        ) from None
+    module = import_named(module_name, f"reward {spec}")
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InputError(f"reward {spec}: {module_name} has no function {function_name!r}")

@@ -1,6 +1,5 @@
 """Backends by name, as the command line spells them: `store:FILE`, `python:MODULE:NAME`, `http`, `mcp:TARGET`."""
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from data_pipeline.backends.protocol import Backend
 from data_pipeline.backends.stored import StoreBackend
 from data_pipeline.catalogues.files import read_operations
 from data_pipeline.errors import InputError
+from data_pipeline.named_modules import import_named
 from data_pipeline.store.opening import open_any
 from data_pipeline.words.tools import Tool
 
@@ -58,13 +58,7 @@ def load_functions(text: str) -> Mapping[str, Callable[..., Any]]:
     A module without `:name` gives its public functions.
     """
     module_name, _, name = text.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises
-        raise InputError(
-            f"functions {text:.80}: cannot import {module_name:.60} ({type(error).__name__}: {error!s:.120}); it must lie in this"
-            " folder or on PYTHONPATH"
-        ) from None
+    module = import_named(module_name, f"functions {text}")
     if not name:
         public = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
         return {key: value for key, value in public.items() if getattr(value, "__module__", "") == module_name}

@@ -62,7 +62,7 @@ def sandbox() -> RunConfig:
 
 
 def sandbox_long() -> RunConfig:
-    """`tpu-orch train sandbox-long`: the same with 3,200 steps of warm-up and 260 of reinforcement learning; under half an hour."""
+    """`tpu-orch train sandbox-long`: the same with 3,200 steps of warm-up and 260 of GRPO; under half an hour."""
     short = sandbox()
     return replace(
         short,

@@ -117,8 +117,8 @@ def test_a_small_preset_is_compiled_for_four_chips(tmp_path: Path, capsys: pytes
 
 @needs_libtpu
 @pytest.mark.slow
-@pytest.mark.parametrize(("shape", "rows"), [({"fsdp": 4}, 256), ({"model": 4}, 64)])
-def test_the_rollout_programs_hold_the_cache_once(shape: dict[str, int], rows: int) -> None:
+@pytest.mark.parametrize(("shape", "rows", "most"), [({"fsdp": 4}, 256, 1.1), ({"model": 4}, 64, 1.3)])
+def test_the_rollout_programs_hold_the_cache_once(shape: dict[str, int], rows: int, most: float) -> None:
     where = parse_slice("v5e:2x2")
     setting = make_setting(configured(Args(topology=where.name, rows=rows, capacity=4096)), "qwen3-0.6b")
     setting = setting._replace(model=replace(setting.model, layers=2, vocab_size=4096))
@@ -128,7 +128,7 @@ def test_the_rollout_programs_hold_the_cache_once(shape: dict[str, int], rows: i
     assert cache == pytest.approx(2 * 2 * rows * 4096 * 8 * 128 * 2 / 4, rel=1e-6)
     for program in rollout[1:]:
         made = compile_program(program, mesh)
-        assert made.fits and cache < made.arguments < 1.3 * cache, program.name
+        assert made.fits and cache < made.arguments < most * cache, program.name
         assert made.temporaries + made.outputs < 0.3 * cache, program.name
 
 
