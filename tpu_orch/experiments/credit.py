@@ -2,7 +2,8 @@
 
 One advantage for the whole rollout; what the reward's verdicts say of each call added to it; and what each turn changed in
 the mean reward of rollouts forked before and after it. The forks' tokens are counted among those sampled. Start, tasks, seeds
-and tests as in `depth`, reward `tier`. Bias and variance of the advantages against a large-sample truth are not measured yet.
+and tests as in `depth`, reward `tier`. Before anything is trained, each way's estimates for the start's own turns are drawn
+again and again and compared with what many forks know of them (`advantage_errors.py`: bias, deviation, agreement).
 
 Time: an estimate of 25 minutes a seed on two cores; forks draw several times the tokens.
 
@@ -12,6 +13,7 @@ more seeds, or in as many with a lower median; the 95 % t-interval of the paired
 beside it.
 """
 
+from tpu_orch.experiments.advantage_errors import advantage_errors
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
 from tpu_orch.experiments.settings import common, start
 
@@ -23,6 +25,7 @@ def credit() -> Experiment:
         common=with_changes(common(), {"reward": "tier"}),
         starts={"start": start()},
         arms=[
+            Arm("start", "the policy that all arms begin with; its turns' advantages by each way", trains=False),
             Arm("rollout", "one advantage a rollout"),
             Arm("verdicts", "and what the verdicts say of each call", {"trainer.credit": "verdicts"}),
             Arm("forks", "what each turn changed, by two forks a turn", {"trainer.credit": "forks"}),
@@ -32,4 +35,5 @@ def credit() -> Experiment:
         arm_seconds=400,
         measured=False,
         threshold=0.8,
+        look_at_start=advantage_errors,
     )

@@ -95,6 +95,8 @@ class Experiment(NamedTuple):
     grids: Sequence[Grid] = ()
     look: Callable[[Path], JsonObject] | None = None
     """What else is read off an arm's folder: name -> number, or list of numbers over the steps."""
+    look_at_start: Callable[[Path], JsonObject] | None = None
+    """What is measured of a start itself, from its folder; stands in the row of the arm that does not train."""
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)

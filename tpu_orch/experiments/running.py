@@ -1,4 +1,4 @@
-"""Runs the arms of an experiment one after the other and keeps a row of each; whatever is there already is not made again."""
+"""Runs the arms of an experiment and keeps a row of each; what is there, or is being made elsewhere, is not made again."""
 
 import shutil
 import time
@@ -11,9 +11,10 @@ from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments import measure, tuning
-from tpu_orch.experiments.frame import Experiment, with_changes
+from tpu_orch.experiments.frame import Arm, Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
 from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
+from tpu_orch.experiments.sharing import Work, claimed, lock_of, share
 from tpu_orch.pod.agreement import code_version
 from tpu_orch.reports.messages import say
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run, run_config
@@ -29,49 +30,118 @@ def run_experiment(
 ) -> list[JsonObject] | None:
     """Every arm of every seed, and their rows; None if it was asked to stop before.
 
+    Other processes may do the same at the same time: each arm is run by one of them.
+
     Args:
       out: the experiment's own folder.
       per_depth: tasks of each number of calls that finished arms are tested on.
       tune: choose each arm's learning rate first.
     Raises:
-      InputError: the folder holds the experiment with other settings, or another process works on it.
+      InputError: the folder holds the experiment with other settings.
       WorkFailed: a run failed.
     """
-    with open_run(out, settings(experiment, per_depth, tune), tell=say):
-        try:
-            return all_rows(tuned(experiment, out) if tune else experiment, out, seeds, per_depth)
-        except Stopped:
-            return None
+    with (
+        claimed(out / "settings.lock", wait=True),
+        open_run(out, settings(experiment, per_depth, tune), tell=say),
+    ):
+        pass
+    try:
+        return all_rows(tuned(experiment, out) if tune else experiment, out, seeds, per_depth)
+    except Stopped:
+        return None
 
 
 def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int) -> list[JsonObject]:
-    """The rows that are there and those that are made now. Raises Stopped."""
-    rows = read_results(out / RESULTS)
+    """The rows that are there and those that are made now, by this process or another. Raises Stopped."""
+    read_results(out / RESULTS)  # a broken line is better named before anything is run
     whole = list(trials(experiment, seeds))
+    starts = Starts(experiment, out)
+
+    def work(number: int, trial: Trial) -> Work:
+        name = f"{experiment.name} {number}/{len(whole)}"
+
+        def do() -> None:
+            say(f"{name}: seed {trial.seed}, arm {trial.arm.name}")
+            row = made(experiment, out, trial, read_results(out / RESULTS), per_depth)
+            keep(out, row, experiment)
+            say(f"{name}: {told(row)}")
+
+        def there(arm: str) -> bool:
+            return row_of(read_results(out / RESULTS), trial.seed, arm) is not None
+
+        return Work(
+            lock_of(trial.folder(out)),
+            ready=lambda: starts.checked(trial) and (not trial.arm.as_long_as or there(trial.arm.as_long_as)),
+            done=lambda: there(trial.arm.name),
+            do=do,
+        )
+
+    works = []
     for number, trial in enumerate(whole, start=1):
-        if row_of(rows, trial.seed, trial.arm.name) is not None:
-            continue
-        say(f"{experiment.name} {number}/{len(whole)}: seed {trial.seed}, arm {trial.arm.name}")
-        row = made(experiment, out, trial, rows, per_depth)
-        rows = write_results(out / RESULTS, [*rows, row], [arm.name for arm in experiment.arms])
-        say(f"{experiment.name} {number}/{len(whole)}: {told(row)}")
-    return rows
+        works += [*starts.work(trial), work(number, trial)]
+    share(works)
+    return read_results(out / RESULTS)
+
+
+def keep(out: Path, row: JsonObject, experiment: Experiment) -> None:
+    """Adds a row to those that are there."""
+    with claimed(out / "results.lock", wait=True):
+        write_results(out / RESULTS, [*read_results(out / RESULTS), row], [arm.name for arm in experiment.arms])
+
+
+class Starts:
+    """The warm-ups that trials begin with: made by one process, then checked by every other."""
+
+    def __init__(self, experiment: Experiment, out: Path) -> None:
+        self._experiment, self._out = experiment, out
+        self._listed: set[Path] = set()
+        self._checked: set[Path] = set()
+
+    def work(self, trial: Trial) -> list[Work]:
+        """What has to be done for the start of this trial, the first time that it is asked."""
+        config = start_config(self._experiment, self._out, trial.seed, trial.arm.start)
+        if config.out in self._listed:
+            return []
+        self._listed.add(config.out)
+
+        def do() -> None:
+            finished(config)
+            self._checked.add(config.out)
+
+        return [Work(lock_of(config.out), lambda: True, lambda: config.out in self._checked, do)]
+
+    def checked(self, trial: Trial) -> bool:
+        """Whether it is there, and is what the experiment asks for."""
+        return start_config(self._experiment, self._out, trial.seed, trial.arm.start).out in self._checked
 
 
 def tuned(experiment: Experiment, out: Path) -> Experiment:
     """The experiment with a learning rate chosen for each arm that learns by reinforcement. Raises Stopped."""
-    rates = {}
-    for arm in tuning.tunable(experiment):
-        finished(start_config(experiment, out, tuning.SEED, arm.start))
-        ends = {}
-        for rate, config in tuning.tries(experiment, out, arm).items():
-            say(f"{experiment.name}: learning rate {rate:g} for arm {arm.name}")
-            finished(config)
-            ends[rate] = measure.curve(config.out, 0)[-1]
+    starts, works, rates = Starts(experiment, out), [], {}
+    arms = tuning.tunable(experiment)
+    for arm in arms:
+        works += starts.work(Trial(tuning.SEED, arm))
+        works += [_try(experiment, starts, arm, rate, one) for rate, one in tuning.tries(experiment, out, arm).items()]
+    share(works)
+    for arm in arms:
+        ends = {rate: measure.curve(one.out, 0)[-1] for rate, one in tuning.tries(experiment, out, arm).items()}
         own = arm_config(experiment, out, Trial(tuning.SEED, arm)).trainer.learning_rate
         rates[arm.name] = tuning.best_rate(experiment, own, ends)
         say(f"{experiment.name}: arm {arm.name} learns at {rates[arm.name]:g}")
     return tuning.with_rates(experiment, rates)
+
+
+def _try(experiment: Experiment, starts: Starts, arm: Arm, rate: float, config: RunConfig) -> Work:
+    """A run that tries a learning rate."""
+    checked: list[bool] = []
+
+    def do() -> None:
+        say(f"{experiment.name}: learning rate {rate:g} for arm {arm.name}")
+        finished(config)
+        checked.append(True)
+
+    trial = Trial(tuning.SEED, arm)
+    return Work(lock_of(config.out), lambda: starts.checked(trial), lambda: bool(checked), do)
 
 
 def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
@@ -86,10 +156,9 @@ def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
 
 
 def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObject], per_depth: int) -> JsonObject:
-    """The row of an arm, its runs made first."""
+    """The row of an arm, its runs made first; its start is there."""
     began = time.perf_counter()
     start = start_config(experiment, out, trial.seed, trial.arm.start)
-    finished(start)
     arm = arm_config(experiment, out, trial)
     if trial.arm.as_long_as:
         arm = with_changes(arm, {"trainer.steps": 0, "warmup.steps": steps_for(arm, start, trial, rows)})
@@ -127,7 +196,10 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
 def learnt(experiment: Experiment, trial: Trial, arm: RunConfig) -> JsonObject:
     """How an arm developed."""
     if not trial.arm.trains:
-        return {"sampled": 0, "curve": []}
+        untrained: JsonObject = {"sampled": 0, "curve": []}
+        if experiment.look_at_start is None or arm.weights is None:
+            return untrained
+        return {**untrained, "seen": experiment.look_at_start(arm.weights)}
     points = measure.curve(arm.out, arm.warmup.steps)
     found: JsonObject = {
         "sampled": points[-1]["sampled"] if points else 0,

@@ -72,7 +72,7 @@ def open_run(
 
 def _begun(folder: Path) -> bool:
     """Whether a run has left anything there beside its configuration."""
-    return any(path.is_file() and path.name not in (CONFIG, LOCK) for path in folder.rglob("*"))
+    return any(path.is_file() and path.name != CONFIG and not path.name.endswith(LOCK) for path in folder.rglob("*"))
 
 
 @contextmanager

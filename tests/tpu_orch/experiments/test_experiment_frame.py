@@ -3,27 +3,33 @@ that leaves a run folder of replayed rollouts; `test_experiment_run` has the rea
 """
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import tyro
 from tiny_experiment import tiny
 
 from data_pipeline.backends import PythonBackend
 from data_pipeline.environment import Environment, replay
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.formats import write_tasks, write_tools
 from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.formats.rows import write_rows
 from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.words import Task
+from tpu_orch.cli.experiment import Args, words_of
 from tpu_orch.cli.main import main
 from tpu_orch.config import RunConfig, to_json
-from tpu_orch.experiments import running
+from tpu_orch.experiments import running, sharing
 from tpu_orch.experiments.catalogue import EXPERIMENTS
 from tpu_orch.experiments.frame import Arm, chosen, with_changes
 from tpu_orch.experiments.page import write_outcome
 from tpu_orch.experiments.results import RESULTS, TIMES, read_results
+from tpu_orch.experiments.sharing import Work, claimed, share
+from tpu_orch.experiments.side_by_side import side_by_side
 
 WORLD = make_world(0, relations=relations_with(8))
 ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
@@ -33,14 +39,15 @@ TASKS = route_tasks(WORLD, "test", (1, 4), 4)
 class StandIn:
     """Leaves a finished run behind: under `tier` the first three of four tasks of each depth are solved, else the first two."""
 
-    def __init__(self, die_at: int = 0) -> None:
+    def __init__(self, die_at: int = 0, pause: float = 0.0) -> None:
         self.configs: list[RunConfig] = []
-        self.die_at = die_at
+        self.die_at, self.pause = die_at, pause
 
     def __call__(self, config: RunConfig) -> dict:
         self.configs.append(config)
         if len(self.configs) == self.die_at:
             raise KeyboardInterrupt
+        time.sleep(self.pause)
         folder = config.out
         (folder / "rollouts").mkdir(parents=True, exist_ok=True)
         (folder / "checkpoints").mkdir(exist_ok=True)
@@ -118,6 +125,57 @@ def test_an_interruption_changes_no_row(monkeypatch, tmp_path, moment: int) -> N
     running.run_experiment(tiny(), tmp_path / "cut", range(2), 4)
     assert len(second.configs) == 10 - (moment - 1)
     assert timeless(tmp_path / "cut") == timeless(tmp_path / "whole")
+
+
+def test_two_at_once_share_the_work_and_leave_the_rows_of_one(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(running, "train", StandIn())
+    running.run_experiment(experiment(), tmp_path / "one", range(3), 4, tune=True)
+    monkeypatch.setattr(sharing, "PAUSE", 0.01)
+    stand_in = StandIn(pause=0.02)
+    monkeypatch.setattr(running, "train", stand_in)
+    with ThreadPoolExecutor(2) as pool:
+        found = [
+            pool.submit(running.run_experiment, experiment(), tmp_path / "two", range(3), 4, True) for _ in range(2)
+        ]
+        rows = [each.result() for each in found]
+    made = [config.out for config in stand_in.configs]
+    assert len(made) == len(set(made)) and rows[0] == rows[1]
+    assert [(row["seed"], row["arm"], row["learning_rate"], row["tests"]) for row in timeless(tmp_path / "two")] == [
+        (row["seed"], row["arm"], row["learning_rate"], row["tests"]) for row in timeless(tmp_path / "one")
+    ]
+
+
+def test_what_somebody_else_holds_is_left_to_them(monkeypatch, tmp_path) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(sharing, "PAUSE", 0.01)
+
+    def work(name: str, needs: str = "") -> Work:
+        return Work(
+            tmp_path / f"{name}.lock",
+            lambda: not needs or needs in done,
+            lambda: name in done,
+            lambda: done.append(name),
+        )
+
+    with ThreadPoolExecutor(1) as pool, claimed(tmp_path / "held.lock") as mine:
+        assert mine
+        shared = pool.submit(share, [work("held"), work("after", needs="held"), work("free")])
+        while not done:
+            time.sleep(0.005)
+        assert done == ["free"]
+        done.append("held")  # its holder has done it
+        shared.result(timeout=30)
+    assert done == ["free", "held", "after"]
+
+
+def test_several_processes_are_given_the_same_words(tmp_path) -> None:
+    args = Args("depth", arms=("tier", "toolrl"), seeds=2, tune=True, dry_run=True, out=tmp_path)
+    assert tyro.cli(Args, args=words_of(args)) == args
+    assert side_by_side(["experiment", *words_of(args)], 1)
+    with pytest.raises(WorkFailed, match="1 of 1 processes failed"):
+        side_by_side(["experiment", "nobody"], 1)
+    with pytest.raises(InputError, match="--jobs 999999"):
+        side_by_side(["experiment", "depth"], 999999)
 
 
 def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(monkeypatch, tmp_path) -> None:

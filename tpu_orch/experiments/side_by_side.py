@@ -1,0 +1,74 @@
+"""The same command in several processes at once, each on its share of the processors."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+from data_pipeline.errors import InputError, WorkFailed
+
+
+def side_by_side(words: Sequence[str], count: int) -> bool:
+    """Runs the command so many times at once and waits for all; what they print is dropped, what they tell is shown.
+
+    False: SIGTERM came; it was handed on to them, and they saved what they were at.
+
+    Raises:
+      InputError: there are fewer processors.
+      WorkFailed: one of them failed.
+    """
+    processors = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    )
+    if count > len(processors):
+        raise InputError(f"--jobs {count}: this machine gives {len(processors)} processors; ask for at most as many")
+    stopped: list[int] = []
+    with _started(words, [processors[n::count] for n in range(count)], stopped) as started:
+        codes = [process.wait() for process in started]
+    if any(codes):
+        raise WorkFailed(f"{sum(map(bool, codes))} of {count} processes failed; what they said stands above")
+    return not stopped
+
+
+@contextlib.contextmanager
+def _started(
+    words: Sequence[str], shares: Sequence[Sequence[int]], stopped: list[int]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes; ended if this one is. A SIGTERM is handed on and noted."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, frame: object) -> None:
+        stopped.append(number)
+        for process in started:
+            process.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, hand_on)
+    try:
+        for share in shares:
+            # Affinity is inherited: the child is never on another's processors, not even while it starts.
+            with _confined(share):
+                command = [sys.executable, "-m", "tpu_orch.cli.main", *words]
+                started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        yield started
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.terminate()
+        for process in started:
+            process.wait()
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _confined(share: Sequence[int]) -> Iterator[None]:
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, share)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
