@@ -55,10 +55,12 @@ def routes() -> RunConfig:
             trained_depths=(3, 4, 5, 6),
             trained_per_depth=300,
         ),
-        model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=1, head_dim=64, d_ff=256),
-        engine=EngineOptions(rows=128, capacity=256, chunk=32, visit_steps=32, max_new_tokens=120, max_turns=10),
-        warmup=WarmupOptions(steps=1000, batch=24, learning_rate=6e-3, optimizer="muon"),
-        trainer=TrainerOptions(steps=24, prompts=8, group=16, learning_rate=1e-3, rise=3, replay=32),
+        model=ModelOptions(layers=3, d_model=128, heads=4, kv_heads=2, head_dim=64, d_ff=256, previous_token_head=True),
+        engine=EngineOptions(
+            rows=128, capacity=256, chunk=32, visit_steps=32, max_new_tokens=120, max_turns=10, prompt_rows=16
+        ),
+        warmup=WarmupOptions(steps=1000, batch=24, learning_rate=6e-3),
+        trainer=TrainerOptions(steps=24, prompts=8, group=16, optimizer="muon", learning_rate=1e-3, rise=3, replay=32),
         eval=EvaluationOptions(per_depth=100),
     )
 
