@@ -8,17 +8,17 @@ from typing import Literal
 import jax
 from jaxtyping import Array, Bool, Float
 
-Kernel = Literal["xla", "cudnn", "splash"]
+Kernel = Literal["xla", "blocks", "cudnn", "splash"]
 
 
-def kernel_of(asked: Literal["auto", "xla", "cudnn", "splash"], dtype: str, cap: float) -> Kernel:
-    """The kernel that `auto` means on this machine: splash on TPUs, cuDNN on GPUs where it can (16 bits, no cap), else XLA."""
+def kernel_of(asked: Literal["auto"] | Kernel, dtype: str, cap: float) -> Kernel:
+    """The kernel that `auto` means here: splash on TPUs, blocks on CPUs, cuDNN on GPUs where it can (16 bits, no cap), or XLA."""
     if asked != "auto":
         return asked
     platform = jax.default_backend()
-    if platform == "tpu":
-        return "splash"
-    return "cudnn" if platform == "gpu" and dtype != "float32" and not cap else "xla"
+    if platform == "gpu":
+        return "cudnn" if dtype != "float32" and not cap else "xla"
+    return "splash" if platform == "tpu" else "blocks"
 
 
 def cudnn_attention(

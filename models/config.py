@@ -101,10 +101,11 @@ class ModelConfig:
     """type of the stored weights"""
     remat: Literal["none", "dots", "block"] = "block"
     """what the backward pass computes again: nothing; all but the products with weights; every block from its input"""
-    attention: Literal["auto", "xla", "cudnn", "splash"] = "xla"
+    attention: Literal["auto", "xla", "blocks", "cudnn", "splash"] = "xla"
     """kernel of whole rows in training (`models.attention_kernels`); auto: the platform's own"""
     query_block: int = 0
-    """queries of a row whose attention scores exist at one time under xla (they are [B, N, this, T]); 0: all"""
+    """queries of a row whose attention scores exist at one time under xla (they are [B, N, this, T]), 0: all; under blocks the
+    size of a block, 0: one that suits"""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "d_model", "layers", "heads", "kv_heads", "head_dim", "d_ff", "global_every"):

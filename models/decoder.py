@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from models.attention import Tokens, self_attention, softcap, visible
 from models.attention_kernels import cudnn_attention, kernel_of
 from models.block import Weights, block, norm
+from models.block_attention import block_attention
 from models.cache import Cache, append
 from models.cached_attention import KEY_CHUNK, Span, chunked_attention, finished, merged
 from models.config import ModelConfig
@@ -93,9 +94,12 @@ def _attention(
 
         local = None if window is None else window < EVERYTHING
         return splash_attention(q, k, v, tokens, local, config.window, scale, cap)
-    # Pieces of queries would be cut across the devices that share a row.
-    block = 0 if jax.sharding.get_abstract_mesh().shape.get("sequence", 1) > 1 else config.query_block
-    return self_attention(q, k, v, tokens, window, scale, cap, block)
+    if jax.sharding.get_abstract_mesh().shape.get("sequence", 1) > 1:
+        return self_attention(
+            q, k, v, tokens, window, scale, cap, 0
+        )  # pieces would be cut across devices that share a row
+    attend = block_attention if kernel == "blocks" else self_attention
+    return attend(q, k, v, tokens, window, scale, cap, config.query_block)
 
 
 def embed(config: ModelConfig, params: Params, ids: Int[Array, "B T"]) -> Float[Array, "B T D"]:

@@ -42,7 +42,7 @@ def own() -> RunConfig:
         result_limit=512,
         micro_tokens=8192,
         logits_chunk=512,
-        model=ModelOptions(remat="block", attention="auto", query_block=512),
+        model=ModelOptions(remat="block", attention="auto", query_block=256),
         lora=LoraOptions(rate=20.0),
         engine=EngineOptions(rows=64, capacity=4096, chunk=256, visit_steps=64, max_new_tokens=1024, max_turns=12),
         warmup=WarmupOptions(steps=0, batch=16, learning_rate=1e-5),

@@ -78,7 +78,7 @@ def computed_as(config: RunConfig, decoder: ModelConfig) -> ModelConfig:
     return replace(decoder, remat=model.remat, attention=attention_of(config), query_block=model.query_block)
 
 
-def attention_of(config: RunConfig) -> Literal["auto", "xla", "cudnn", "splash"]:
+def attention_of(config: RunConfig) -> Literal["auto", "xla", "blocks", "cudnn", "splash"]:
     """The kernel of the update's attention: splash cannot express prompts that a group shares, so `auto` leaves it out there.
 
     Raises InputError if it was asked for by name.
