@@ -1,7 +1,7 @@
 """`tpu-orch experiment map --seeds 3`: when does an execution reward beat outcome and trajectory matching, and when not?
 
-Four things are varied, each alone around a middle and start success against the three others: how well the start does (250,
-500 and 1000 warm-up steps), how many routes lead to an answer (0 or 8 shortcuts in the world), rollouts a group (4, 16),
+Four things are varied, each alone around a middle and start success against the three others: how well the start does (120,
+250 and 500 warm-up steps), how many routes lead to an answer (0 or 8 shortcuts in the world), rollouts a group (4, 16),
 and how much of the world the store answers in training (the references alone, half, everything; tests are always executable).
 In each cell `tier`, `outcome` and `toolrl` train from the same start on the same tasks; heat maps show `tier` minus each of
 the others.
@@ -20,11 +20,11 @@ from tpu_orch.experiments.frame import Arm, Contrast, Experiment, Grid, with_cha
 from tpu_orch.experiments.settings import common, start
 
 REWARDS = {"tier": "tier", "outcome": "outcome", "toolrl": "toolrl=1"}
-STEPS, SHORTCUTS, GROUPS, OPENNESS = (250, 500, 1000), (0, 8), (4, 16), (0.0, 0.5, 1.0)
+STEPS, SHORTCUTS, GROUPS, OPENNESS = (120, 250, 500), (0, 8), (4, 16), (0.0, 0.5, 1.0)
 
 
 class Cell(NamedTuple):
-    steps: int = 500
+    steps: int = 250
     shortcuts: int = 8
     group: int = 16
     openness: float = 1.0
