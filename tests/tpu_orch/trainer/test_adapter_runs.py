@@ -118,8 +118,9 @@ def test_merged_and_apart_are_published(run: Path, folder: Path, tmp_path: Path)
         return np.asarray(forward(params, ids, jnp.arange(24)[None]))
 
     ours = logits(attach(adapted.base, adapted.adapters, adapted.lora))
-    np.testing.assert_allclose(logits(load_params(tmp_path / "merged", config)), ours, atol=0.05)
-    assert np.abs(ours - logits(adapted.base)).max() > 0.1
+    effect = np.abs(ours - logits(adapted.base)).max()
+    off = np.abs(logits(load_params(tmp_path / "merged", config)) - ours).max()
+    assert effect > 1 and off < effect / 20  # merged weights are rounded to bfloat16
     factors = read_header(tmp_path / "adapter" / WEIGHTS)
     assert len(factors) == 2 * 3 * CONFIG.layers
     assert json.loads((tmp_path / "adapter" / SETTINGS).read_text())["base_model_name_or_path"] == "release"
