@@ -27,9 +27,11 @@ def side_by_side(words: Sequence[str], count: int) -> bool:
     stopped: list[int] = []
     with _started(words, [processors[n::count] for n in range(count)], stopped) as started:
         codes = [process.wait() for process in started]
+    if stopped:
+        return False
     if any(codes):
         raise WorkFailed(f"{sum(map(bool, codes))} of {count} processes failed; what they said stands above")
-    return not stopped
+    return True
 
 
 @contextlib.contextmanager
