@@ -1,5 +1,6 @@
 """Grouped-query attention of whole rows to themselves; scores and softmax in float32. Over a cache: `models.cached_attention`."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -38,6 +39,12 @@ def visible(query: Tokens, key: Tokens, window: Int[Array, ""] | None) -> Bool[A
     return seen & ((mine == other) | ((prompt > 0) & (prompt == other)))
 
 
+def cut(x: Array, size: int) -> Array:
+    """[B, T, ...] -> [blocks, B, size, ...]; the last block is filled up with the last token."""
+    padded = jnp.pad(x, ((0, 0), (0, -x.shape[1] % size), *((0, 0),) * (x.ndim - 2)), mode="edge")
+    return jnp.moveaxis(padded.reshape(x.shape[0], -1, size, *x.shape[2:]), 1, 0)
+
+
 def softcap(scores: Float[Array, "*shape"], cap: float) -> Float[Array, "*shape"]:
     """Scores squashed smoothly into +- cap; a cap of 0 is none."""
     return cap * jnp.tanh(scores / cap) if cap else scores
@@ -74,16 +81,10 @@ def self_attention(
     length = q.shape[1]
     if not 0 < query_block < length:
         return dense_attention(q, k, v, visible(tokens, tokens, window), scale, cap)
-    pieces = -(-length // query_block)
-
-    def cut(x: Array) -> Array:
-        """[B, T, ...] -> [pieces, B, query_block, ...]; the padding's results are thrown away."""
-        padded = jnp.pad(x, ((0, 0), (0, pieces * query_block - length), *((0, 0),) * (x.ndim - 2)), mode="edge")
-        return jnp.moveaxis(padded.reshape(x.shape[0], pieces, query_block, *x.shape[2:]), 1, 0)
 
     def one(piece: tuple[Array, Tokens]) -> Array:
         queries, places = piece
         return dense_attention(queries, k, v, visible(places, tokens, window), scale, cap)
 
-    made = jax.lax.map(jax.checkpoint(one), jax.tree.map(cut, (q, tokens)))
+    made = jax.lax.map(jax.checkpoint(one), jax.tree.map(partial(cut, size=query_block), (q, tokens)))
     return jnp.moveaxis(made, 0, 1).reshape(q.shape[0], -1, *q.shape[2:])[:, :length]

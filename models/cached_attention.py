@@ -44,7 +44,8 @@ def absorb(
     """The state after one more chunk of keys; rows that see none of them keep theirs bit for bit once they have seen any."""
     scores = jnp.einsum("rtkgh,rckh->rkgtc", q, k, preferred_element_type=jnp.float32)
     scores = jnp.where(seen[:, None, None], softcap(scores, cap), MASKED)
-    highest = jnp.maximum(state.highest, jnp.max(scores, axis=-1))
+    # The result does not depend on the highest score, so no gradient goes through it.
+    highest = jnp.maximum(state.highest, jax.lax.stop_gradient(jnp.max(scores, axis=-1)))
     fade = jnp.exp(state.highest - highest)
     weights = jnp.exp(scores - highest[..., None])
     added = jnp.einsum("rkgtc,rckh->rkgth", weights.astype(v.dtype), v, preferred_element_type=jnp.float32)

@@ -95,9 +95,8 @@ def _attention(
         local = None if window is None else window < EVERYTHING
         return splash_attention(q, k, v, tokens, local, config.window, scale, cap)
     if jax.sharding.get_abstract_mesh().shape.get("sequence", 1) > 1:
-        return self_attention(
-            q, k, v, tokens, window, scale, cap, 0
-        )  # pieces would be cut across devices that share a row
+        # Pieces of queries would be cut across the devices that share a row.
+        return self_attention(q, k, v, tokens, window, scale, cap, 0)
     attend = block_attention if kernel == "blocks" else self_attention
     return attend(q, k, v, tokens, window, scale, cap, config.query_block)
 

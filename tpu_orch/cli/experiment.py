@@ -77,7 +77,7 @@ def run(args: Args) -> int:
         return stopped(out)
     from tpu_orch.experiments.page import write_outcome
     from tpu_orch.experiments.running import run_experiment
-    from tpu_orch.experiments.sharing import claimed
+    from tpu_orch.runs.locks import claimed
     from tpu_orch.trainer.platform import prepare_platform
 
     prepare_platform()

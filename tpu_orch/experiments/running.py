@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -11,13 +12,14 @@ from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments import measure, tuning
-from tpu_orch.experiments.frame import Arm, Experiment, with_changes
+from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
 from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
-from tpu_orch.experiments.sharing import Work, claimed, lock_of, share
+from tpu_orch.experiments.sharing import Work, lock_of, share
 from tpu_orch.pod.agreement import code_version
 from tpu_orch.reports.messages import say
 from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, SUMMARY, open_run, run_config
+from tpu_orch.runs.locks import claimed
 from tpu_orch.trainer.run import MAY_DIFFER, train
 
 
@@ -55,9 +57,9 @@ def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth:
     """The rows that are there and those that are made now, by this process or another. Raises Stopped."""
     read_results(out / RESULTS)  # a broken line is better named before anything is run
     whole = list(trials(experiment, seeds))
-    starts = Starts(experiment, out)
+    starts = Runs()
 
-    def work(number: int, trial: Trial) -> Work:
+    def work(number: int, trial: Trial, start: RunConfig) -> Work:
         name = f"{experiment.name} {number}/{len(whole)}"
 
         def do() -> None:
@@ -71,14 +73,15 @@ def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth:
 
         return Work(
             lock_of(trial.folder(out)),
-            ready=lambda: starts.checked(trial) and (not trial.arm.as_long_as or there(trial.arm.as_long_as)),
+            ready=lambda: starts.there(start) and (not trial.arm.as_long_as or there(trial.arm.as_long_as)),
             done=lambda: there(trial.arm.name),
             do=do,
         )
 
     works = []
     for number, trial in enumerate(whole, start=1):
-        works += [*starts.work(trial), work(number, trial)]
+        start = start_config(experiment, out, trial.seed, trial.arm.start)
+        works += [starts.work(start), work(number, trial, start)]
     share(works)
     return read_results(out / RESULTS)
 
@@ -89,39 +92,36 @@ def keep(out: Path, row: JsonObject, experiment: Experiment) -> None:
         write_results(out / RESULTS, [*read_results(out / RESULTS), row], [arm.name for arm in experiment.arms])
 
 
-class Starts:
-    """The warm-ups that trials begin with: made by one process, then checked by every other."""
+class Runs:
+    """Runs that others depend on: made by one process, then checked by every other."""
 
-    def __init__(self, experiment: Experiment, out: Path) -> None:
-        self._experiment, self._out = experiment, out
-        self._listed: set[Path] = set()
+    def __init__(self) -> None:
         self._checked: set[Path] = set()
 
-    def work(self, trial: Trial) -> list[Work]:
-        """What has to be done for the start of this trial, the first time that it is asked."""
-        config = start_config(self._experiment, self._out, trial.seed, trial.arm.start)
-        if config.out in self._listed:
-            return []
-        self._listed.add(config.out)
-
+    def work(self, config: RunConfig, tell: str = "", ready: Callable[[], bool] = lambda: True) -> Work:
         def do() -> None:
+            if tell:
+                say(tell)
             finished(config)
             self._checked.add(config.out)
 
-        return [Work(lock_of(config.out), lambda: True, lambda: config.out in self._checked, do)]
+        return Work(lock_of(config.out), ready, lambda: self.there(config), do)
 
-    def checked(self, trial: Trial) -> bool:
-        """Whether it is there, and is what the experiment asks for."""
-        return start_config(self._experiment, self._out, trial.seed, trial.arm.start).out in self._checked
+    def there(self, config: RunConfig) -> bool:
+        """Whether it is there, and is what was asked for."""
+        return config.out in self._checked
 
 
 def tuned(experiment: Experiment, out: Path) -> Experiment:
     """The experiment with a learning rate chosen for each arm that learns by reinforcement. Raises Stopped."""
-    starts, works, rates = Starts(experiment, out), [], {}
+    runs, works, rates = Runs(), [], {}
     arms = tuning.tunable(experiment)
     for arm in arms:
-        works += starts.work(Trial(tuning.SEED, arm))
-        works += [_try(experiment, starts, arm, rate, one) for rate, one in tuning.tries(experiment, out, arm).items()]
+        start = start_config(experiment, out, tuning.SEED, arm.start)
+        works.append(runs.work(start))
+        for rate, one in tuning.tries(experiment, out, arm).items():
+            tell = f"{experiment.name}: learning rate {rate:g} for arm {arm.name}"
+            works.append(runs.work(one, tell, partial(runs.there, start)))
     share(works)
     for arm in arms:
         ends = {rate: measure.curve(one.out, 0)[-1] for rate, one in tuning.tries(experiment, out, arm).items()}
@@ -129,19 +129,6 @@ def tuned(experiment: Experiment, out: Path) -> Experiment:
         rates[arm.name] = tuning.best_rate(experiment, own, ends)
         say(f"{experiment.name}: arm {arm.name} learns at {rates[arm.name]:g}")
     return tuning.with_rates(experiment, rates)
-
-
-def _try(experiment: Experiment, starts: Starts, arm: Arm, rate: float, config: RunConfig) -> Work:
-    """A run that tries a learning rate."""
-    checked: list[bool] = []
-
-    def do() -> None:
-        say(f"{experiment.name}: learning rate {rate:g} for arm {arm.name}")
-        finished(config)
-        checked.append(True)
-
-    trial = Trial(tuning.SEED, arm)
-    return Work(lock_of(config.out), lambda: starts.checked(trial), lambda: bool(checked), do)
 
 
 def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:

@@ -4,12 +4,12 @@ The processes may be started by `--jobs`, by hand, or on several machines that s
 locks open, and what it was at is gone on with by the next that comes by.
 """
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tpu_orch.runs.locks import claimed
 
 PAUSE = 2.0
 """Seconds between looks at what others have finished."""
@@ -45,16 +45,3 @@ def share(works: Sequence[Work]) -> None:
 def lock_of(folder: Path) -> Path:
     """The lock of what is made in a folder; it lies beside that."""
     return folder.with_name(f"{folder.name}.lock")
-
-
-@contextmanager
-def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Whether this process holds the lock; with `wait`, once it does. It goes with the process, however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from data_pipeline.errors import InputError, WorkFailed
+from tpu_orch.runs.machine import cores
 
 
 def side_by_side(words: Sequence[str], count: int) -> bool:
@@ -19,9 +20,7 @@ def side_by_side(words: Sequence[str], count: int) -> bool:
       InputError: there are fewer processors.
       WorkFailed: one of them failed.
     """
-    processors = (
-        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    )
+    processors = cores()
     if count > len(processors):
         raise InputError(f"--jobs {count}: this machine gives {len(processors)} processors; ask for at most as many")
     stopped: list[int] = []

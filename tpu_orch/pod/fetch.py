@@ -5,19 +5,18 @@ Beside the files may lie `SHA256SUMS`, as the program sha256sum writes it; a sin
 A copy is made under a lock, under another name until whole, and looked at again at every start.
 """
 
-import fcntl
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.words import JsonObject
 from tpu_orch.runs.files import write_json
+from tpu_orch.runs.locks import claimed
 
 SUMS = "SHA256SUMS"
 NOTE = "fetched.json"
@@ -75,7 +74,7 @@ def fetch(location: str, cache: Path) -> Path:
         source = look(place)
         key = hashlib.sha256(json.dumps([place, source.stamp]).encode()).hexdigest()[:16]
         folder = cache / "fetched" / key
-        with _locked(cache / "fetched" / f"{key}.lock"):
+        with claimed(cache / "fetched" / f"{key}.lock", wait=True):
             if not _whole(folder):
                 _copy(source, folder)
             digests = json.loads((folder / NOTE).read_bytes())["files"]
@@ -122,15 +121,6 @@ def _version(told: JsonObject) -> list[str]:
 
 def _name(path: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[-1]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process of a host at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _whole(folder: Path) -> bool:

@@ -38,9 +38,14 @@ def peak_bytes() -> dict[str, int]:
     return {**device, "host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
+def cores() -> list[int]:
+    """Cores that this process may use, by their numbers."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
 def core_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many these are."""
+    return len(cores())
 
 
 def processor() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_pipeline.chat import Chat
 from data_pipeline.errors import InputError
-from models.attention_kernels import kernel_of
+from models.attention_kernels import Kernel, kernel_of
 from models.config import ModelConfig
 from models.sharding import batch_sharding, make_mesh
 from rewards.scoring import find_reward
@@ -78,7 +78,7 @@ def computed_as(config: RunConfig, decoder: ModelConfig) -> ModelConfig:
     return replace(decoder, remat=model.remat, attention=attention_of(config), query_block=model.query_block)
 
 
-def attention_of(config: RunConfig) -> Literal["auto", "xla", "blocks", "cudnn", "splash"]:
+def attention_of(config: RunConfig) -> Literal["auto"] | Kernel:
     """The kernel of the update's attention: splash cannot express prompts that a group shares, so `auto` leaves it out there.
 
     Raises InputError if it was asked for by name.

@@ -28,8 +28,9 @@ from tpu_orch.experiments.catalogue import EXPERIMENTS
 from tpu_orch.experiments.frame import Arm, chosen, with_changes
 from tpu_orch.experiments.page import write_outcome
 from tpu_orch.experiments.results import RESULTS, TIMES, read_results
-from tpu_orch.experiments.sharing import Work, claimed, share
+from tpu_orch.experiments.sharing import Work, share
 from tpu_orch.experiments.side_by_side import side_by_side
+from tpu_orch.runs.locks import claimed
 
 WORLD = make_world(0, relations=relations_with(8))
 ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
