@@ -67,7 +67,7 @@ def compile_program(
     # As `train` sets it: products of float32 stay products of float32.
     with jax.set_mesh(mesh), jax.default_matmul_precision("highest"):
         traced = program.trace()
-        flops = matmul_flops(traced.jaxpr, turns)
+        flops = matmul_flops(traced.jaxpr, turns).total
         lowered = traced.lower()
         try:
             made = lowered.compile()

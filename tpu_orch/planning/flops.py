@@ -5,14 +5,27 @@ are matrix products (what the peak of a chip is about), over all devices, recomp
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 
-def matmul_flops(jaxpr: Any, turns: Sequence[float | int] = ()) -> float:
-    """Floating-point operations of the matrix products of a jaxpr, a multiply-add counted as two.
+class Flops(NamedTuple):
+    """Floating-point operations of matrix products, a multiply-add counted as two."""
+
+    weights: float
+    """of products with one matrix for all rows"""
+    batched: float
+    """of products of many pairs of matrices: attention's"""
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.batched
+
+
+def matmul_flops(jaxpr: Any, turns: Sequence[float | int] = ()) -> Flops:
+    """What the matrix products of a jaxpr take.
 
     Args:
       turns: of loops whose number of turns is known only when they run (`while`), outermost first; 1 beyond its end.
@@ -20,29 +33,37 @@ def matmul_flops(jaxpr: Any, turns: Sequence[float | int] = ()) -> float:
     return _count(jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr, tuple(map(float, turns)), 0)
 
 
-def _count(jaxpr: Jaxpr, turns: tuple[float, ...], depth: int) -> float:
-    return sum((_equation(equation, turns, depth) for equation in jaxpr.eqns), 0.0)
+def _count(jaxpr: Jaxpr, turns: tuple[float, ...], depth: int) -> Flops:
+    return _sum(_equation(equation, turns, depth) for equation in jaxpr.eqns)
 
 
-def _equation(equation: Any, turns: tuple[float, ...], depth: int) -> float:
+def _sum(counts: Iterable[Flops], times: float = 1.0) -> Flops:
+    weights, batched = 0.0, 0.0
+    for one in counts:
+        weights, batched = weights + one.weights, batched + one.batched
+    return Flops(times * weights, times * batched)
+
+
+def _equation(equation: Any, turns: tuple[float, ...], depth: int) -> Flops:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
-        return _dot(equation)
+        _, (pairs, _) = equation.params["dimension_numbers"]
+        return Flops(0.0, _dot(equation)) if pairs else Flops(_dot(equation), 0.0)
     if name == "ragged_dot_general":
-        return _ragged_dot(equation)
+        return Flops(_ragged_dot(equation), 0.0)
     if name == "while":
         times = turns[depth] if depth < len(turns) else 1.0
-        return times * sum(_count(inner, turns, depth + 1) for inner in _inner(params))
+        return _sum((_count(inner, turns, depth + 1) for inner in _inner(params)), times)
     counts = [_count(inner, turns, depth) for inner in _inner(params)]
     if name == "scan":
-        return params["length"] * sum(counts, 0.0)
+        return _sum(counts, params["length"])
     if name == "cond":
-        return max(counts, default=0.0)
+        return max(counts, key=lambda count: count.total, default=Flops(0.0, 0.0))
     if name == "shard_map":  # its shapes are those of one device
-        return params["mesh"].size * sum(counts, 0.0)
+        return _sum(counts, params["mesh"].size)
     if name == "pallas_call":
-        return math.prod(params["grid_mapping"].grid) * sum(counts, 0.0)
-    return sum(counts, 0.0)
+        return _sum(counts, math.prod(params["grid_mapping"].grid))
+    return _sum(counts)
 
 
 def _dot(equation: Any) -> float:

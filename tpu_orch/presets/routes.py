@@ -10,26 +10,30 @@ from typing import Any
 from jax.sharding import Mesh
 
 from data_pipeline.backends import PythonBackend, StoreBackend
-from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.backends.partly import PartlyRecorded
 from data_pipeline.backends.protocol import Backend
-from data_pipeline.chat import Chat, Tokens
-from data_pipeline.chat.shortening import Shortener
-from data_pipeline.demonstrations import balanced, demonstrations
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
-from data_pipeline.sandbox import World, make_world, train_sandbox_tokenizer
+from data_pipeline.sandbox import World, train_sandbox_tokenizer
 from data_pipeline.sandbox.evolved import evolved_world
-from data_pipeline.sandbox.routes import relations_with, route_tasks
+from data_pipeline.sandbox.routes import relations_with
 from data_pipeline.tokenizers import Tokenizer, load_tokenizer
 from data_pipeline.words import Task, Tool, ToolCall
 from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions, WorldOptions
 from tpu_orch.engine import EngineOptions
+from tpu_orch.presets.drawing import (
+    WORLD_SEED,
+    Drawing,
+    Wording,
+    demonstrated,
+    drawn,
+    live_demonstrations,
+    world_with,
+)
 from tpu_orch.trainer.material import Material, task_digest
 from tpu_orch.weights.folder import open_weights
 from tpu_orch.weights.kinds import checkpoint_digest
 
-WORLD_SEED = 0  # the world is the same for every run; a run's seed decides tasks, weights, draws and order
 MOST_TOKENS = 160  # of a demonstration
 EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
 SHOWN, TRAINED, HELD_OUT = range(3)
@@ -67,40 +71,51 @@ def routes() -> RunConfig:
 
 def prepare(config: RunConfig, folder: Path) -> Material:
     """Draws tasks and demonstrations; trains the tokenizer, or takes that of the run whose weights it starts from."""
-    asked = config.world
-    world = make_world(WORLD_SEED, relations=relations_with(asked.shortcuts))
-
-    def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int, repeats: bool = False) -> list[Task]:
-        seed = 3 * config.seed + purpose
-        return route_tasks(
-            world, split, depths, per_depth, seed, longer=asked.longer, repeats=repeats, distractors=asked.distractors
-        )
-
-    trained = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth, asked.repeats)
-    held_out = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
-    shown: list[Task] = []
-    if config.warmup.steps or (config.trainer.steps and config.trainer.replay):
-        shown = draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)
-        shown += trained if asked.shown_trained else []
-    tools, environment, (shown, trained, held_out) = _answered(config, world, folder, shown, trained, held_out)
-    tokenizer = tokenizer_of(config, world, folder)
-    chat = Chat(tokenizer, schemas=config.schemas, shorten=Shortener(tokenizer, config.result_limit, {}))
+    world = world_with(config.world.shortcuts)
+    showing, training, testing = drawings(config)
+    shown = [task for drawing in showing for task in drawn(drawing)]
+    tools, environment, (shown, trained, held_out) = _answered(
+        config, world, folder, shown, list(drawn(training)), list(drawn(testing))
+    )
+    tokenizer_of(config, world, folder)
+    wording = Wording((folder / TOKENIZER).read_bytes(), config.schemas, config.result_limit)
+    chat, asked = wording.chat(), config.world
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
+    if asked.openness == 1 and not asked.evolved:
+        examples = live_demonstrations(showing, wording, asked.shown_timeouts, longest)
+    else:
+        examples = demonstrated(shown, environment, chat, asked.shown_timeouts, longest)
     return Material(
         tools=tools,
         environment=environment,
         chat=chat,
-        demonstrations=demonstrated(shown, environment, chat, asked.shown_timeouts, longest),
+        demonstrations=examples,
         train_tasks=trained,
         eval_tasks=held_out,
         identity={
             "world": world_digest(asked.shortcuts) + asked.evolved,
-            "tokenizer": tokenizer.identity,
+            "tokenizer": chat.tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
             **weights_identity(config),
         },
         load=loader(config),
     )
+
+
+def drawings(config: RunConfig) -> tuple[tuple[Drawing, ...], Drawing, Drawing]:
+    """(what demonstrations show, what reinforcement learning draws from, what evaluations ask)"""
+    asked = config.world
+
+    def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int, repeats: bool = False) -> Drawing:
+        seed = 3 * config.seed + purpose
+        return Drawing(asked.shortcuts, split, depths, per_depth, seed, asked.longer, repeats, asked.distractors)
+
+    training = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth, asked.repeats)
+    testing = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
+    if not config.warmup.steps and not (config.trainer.steps and config.trainer.replay):
+        return (), training, testing
+    showing = draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)
+    return (showing, training) if asked.shown_trained else (showing,), training, testing
 
 
 def _answered(
@@ -132,15 +147,6 @@ def world_digest(shortcuts: int) -> str:
     """What tells one world of this preset from another."""
     names = "/".join(relation.name for relation in relations_with(shortcuts))
     return hashlib.blake2b(f"{WORLD_SEED}/{names}".encode(), digest_size=16).hexdigest()
-
-
-def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, timeouts: float, longest: int) -> list[Tokens]:
-    """Demonstrations of at most `longest` tokens, tools shown evenly; a share of the calls times out and is made again."""
-    if not tasks:
-        return []
-    faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=timeouts)))
-    examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= longest]
-    return [one.tokens for one in balanced(examples, len(examples), seed=0)]
 
 
 def tokenizer_of(config: RunConfig, world: World, folder: Path) -> Tokenizer:

@@ -17,16 +17,8 @@ from data_pipeline.synthesis.comparison import Contest, answerable, drawn_tasks,
 from data_pipeline.words import Task
 from data_pipeline.workflows import EdgeType, Evidence
 from tpu_orch.config import RunConfig
-from tpu_orch.presets.routes import (
-    MOST_TOKENS,
-    WORLD_SEED,
-    demonstrated,
-    loader,
-    routes,
-    tokenizer_of,
-    weights_identity,
-    world_digest,
-)
+from tpu_orch.presets.drawing import WORLD_SEED, demonstrated
+from tpu_orch.presets.routes import MOST_TOKENS, loader, routes, tokenizer_of, weights_identity, world_digest
 from tpu_orch.trainer.material import Material, task_digest
 
 ENTITIES = 100  # of each kind: the fewer there are, the more often calls that are drawn blindly happen to fit together

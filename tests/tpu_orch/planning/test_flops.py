@@ -23,7 +23,7 @@ def forward(config: ModelConfig) -> partial[jax.Array]:
 
 def test_a_scanned_model_counts_as_much_as_xla_counts_in_an_unrolled_one() -> None:
     params = table.abstract(MODEL)
-    counted = matmul_flops(jax.jit(forward(MODEL)).trace(params, IDS, IDS).jaxpr)
+    counted = matmul_flops(jax.jit(forward(MODEL)).trace(params, IDS, IDS).jaxpr).total
     unrolled = replace(MODEL, unroll=MODEL.layers)
     told = jax.jit(forward(unrolled)).lower(params, IDS, IDS).cost_analysis()["flops"]
     once = jax.jit(forward(MODEL)).lower(params, IDS, IDS).cost_analysis()["flops"]
@@ -36,14 +36,24 @@ def test_a_scanned_model_counts_as_much_as_xla_counts_in_an_unrolled_one() -> No
 def test_the_formulas_count_what_is_traced(remat: str, block: int) -> None:
     config = replace(MODEL, remat=remat, query_block=block)
     params = table.abstract(config)
-    ahead = matmul_flops(jax.jit(forward(config)).trace(params, IDS, IDS).jaxpr)
+    ahead = matmul_flops(jax.jit(forward(config)).trace(params, IDS, IDS).jaxpr).total
     assert ahead == pytest.approx(forward_flops(config, ROWS * LENGTH, LENGTH, ROWS * LENGTH), rel=1e-6)
 
     def loss(params: dict[str, dict[str, jax.Array]], ids: jax.Array) -> jax.Array:
         return decoder.forward(config, params, ids, ids).sum()
 
-    whole = matmul_flops(jax.jit(jax.grad(loss)).trace(params, IDS).jaxpr)
+    whole = matmul_flops(jax.jit(jax.grad(loss)).trace(params, IDS).jaxpr).total
     assert whole == pytest.approx(update_flops(config, ROWS, LENGTH, ROWS * LENGTH, chunked=False), rel=0.07)
+
+
+def test_attention_is_counted_apart_from_the_products_with_weights() -> None:
+    params = table.abstract(MODEL)
+    counted = matmul_flops(jax.jit(forward(MODEL)).trace(params, IDS, IDS).jaxpr)
+    without = forward_flops(MODEL, ROWS * LENGTH, 0, ROWS * LENGTH)
+    assert counted.weights == pytest.approx(without, rel=1e-6)
+    assert counted.batched == pytest.approx(
+        forward_flops(MODEL, ROWS * LENGTH, LENGTH, ROWS * LENGTH) - without, rel=1e-6
+    )
 
 
 def test_loops_that_end_by_themselves_take_the_turns_they_are_given() -> None:
@@ -54,18 +64,18 @@ def test_loops_that_end_by_themselves_take_the_turns_they_are_given() -> None:
         return jax.lax.while_loop(lambda y: y.sum() < 9, inner, x)
 
     traced = jax.jit(powers).trace(jax.ShapeDtypeStruct((8, 8), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32))
-    assert matmul_flops(traced.jaxpr) == 2 * 8**3
-    assert matmul_flops(traced.jaxpr, (5, 7)) == 5 * 7 * 2 * 8**3
+    assert matmul_flops(traced.jaxpr).total == 2 * 8**3
+    assert matmul_flops(traced.jaxpr, (5, 7)).total == 5 * 7 * 2 * 8**3
 
 
 def test_of_experts_those_count_that_a_token_meets() -> None:
     config = replace(MODEL, d_ff=128, experts=4, experts_per_token=2, expert_kernel="ragged")
     params = table.abstract(config)
-    counted = matmul_flops(jax.jit(forward(config)).trace(params, IDS, IDS).jaxpr)
+    counted = matmul_flops(jax.jit(forward(config)).trace(params, IDS, IDS).jaxpr).total
     assert counted == pytest.approx(forward_flops(config, ROWS * LENGTH, LENGTH, ROWS * LENGTH), rel=0.01)
 
     def loss(params: dict[str, dict[str, jax.Array]], ids: jax.Array) -> jax.Array:
         return decoder.forward(config, params, ids, ids).sum()
 
-    whole = matmul_flops(jax.jit(jax.grad(loss)).trace(params, IDS).jaxpr)
+    whole = matmul_flops(jax.jit(jax.grad(loss)).trace(params, IDS).jaxpr).total
     assert whole == pytest.approx(update_flops(config, ROWS, LENGTH, ROWS * LENGTH, chunked=False), rel=0.07)

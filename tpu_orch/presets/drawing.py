@@ -1,0 +1,73 @@
+"""What the preset `routes` draws, kept for the next run of a process: the arms of an experiment share them."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from data_pipeline.backends import PythonBackend
+from data_pipeline.backends.faults import Faults, FaultyBackend
+from data_pipeline.chat import Chat, Tokens
+from data_pipeline.chat.offers import Schemas
+from data_pipeline.chat.shortening import Shortener
+from data_pipeline.demonstrations import balanced, demonstrations
+from data_pipeline.environment import Environment
+from data_pipeline.sandbox import World, make_world
+from data_pipeline.sandbox.routes import relations_with, route_tasks
+from data_pipeline.tokenizers import SentencePieceTokenizer
+from data_pipeline.words import Task
+
+WORLD_SEED = 0  # the world is the same for every run; a run's seed decides tasks, weights, draws and order
+
+
+class Drawing(NamedTuple):
+    """Tasks that are drawn, by what they follow from."""
+
+    shortcuts: int
+    split: str
+    depths: tuple[int, ...]
+    per_depth: int
+    seed: int
+    longer: int
+    repeats: bool
+    distractors: int | None
+
+
+class Wording(NamedTuple):
+    """How a chat is written as ids."""
+
+    pieces: bytes
+    """of the tokenizer's file"""
+    schemas: Schemas
+    result_limit: int
+
+    def chat(self) -> Chat:
+        tokenizer = SentencePieceTokenizer(self.pieces)
+        return Chat(tokenizer, schemas=self.schemas, shorten=Shortener(tokenizer, self.result_limit, {}))
+
+
+@lru_cache(maxsize=4)
+def world_with(shortcuts: int) -> World:
+    return make_world(WORLD_SEED, relations=relations_with(shortcuts))
+
+
+@lru_cache(maxsize=8)
+def drawn(asked: Drawing) -> tuple[Task, ...]:
+    world = world_with(asked.shortcuts)
+    return tuple(route_tasks(world, *asked[1:]))
+
+
+@lru_cache(maxsize=2)
+def live_demonstrations(asked: tuple[Drawing, ...], wording: Wording, timeouts: float, longest: int) -> list[Tokens]:
+    """`demonstrated` of drawn tasks of one world, answered by the tools themselves."""
+    if not asked:
+        return []
+    world = world_with(asked[0].shortcuts)
+    tasks = [task for drawing in asked for task in drawn(drawing)]
+    live = Environment(world.tools, PythonBackend(world.functions))
+    return demonstrated(tasks, live, wording.chat(), timeouts, longest)
+
+
+def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, timeouts: float, longest: int) -> list[Tokens]:
+    """Demonstrations of at most `longest` tokens, tools shown evenly; a share of the calls times out and is made again."""
+    faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=timeouts)))
+    examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= longest]
+    return [one.tokens for one in balanced(examples, len(examples), seed=0)]
