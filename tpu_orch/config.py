@@ -90,6 +90,9 @@ class WorldOptions:
     shown_depths: tuple[int, ...] = (0, 1, 2, 3)
     """Calls of the tasks that demonstrations show; deeper ones are left to reinforcement learning."""
     shown_per_depth: int = 6000
+    shown_deeper: int = 0
+    """Preset routes: demonstrations of each number of calls that `trained_depths` has beyond `shown_depths`: a few, for a start
+    that seldom finds its way there, yet sometimes does."""
     shown_timeouts: float = 0.0
     """Share of the demonstrated calls that time out and are made again: who has seen it does not stop by counting calls."""
     shown_mistakes: float = 0.0

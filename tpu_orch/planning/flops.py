@@ -37,7 +37,7 @@ def _count(jaxpr: Jaxpr, turns: tuple[float, ...], depth: int) -> Flops:
     return _sum(_equation(equation, turns, depth) for equation in jaxpr.eqns)
 
 
-def _sum(counts: Iterable[Flops], times: float = 1.0) -> Flops:
+def _sum(counts: Iterable[Flops], times: float | int = 1) -> Flops:
     weights, batched = 0.0, 0.0
     for one in counts:
         weights, batched = weights + one.weights, batched + one.batched

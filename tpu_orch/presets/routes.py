@@ -114,8 +114,11 @@ def drawings(config: RunConfig) -> tuple[tuple[Drawing, ...], Drawing, Drawing]:
     testing = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
     if not config.warmup.steps and not (config.trainer.steps and config.trainer.replay):
         return (), training, testing
-    showing = draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)
-    return (showing, training) if asked.shown_trained else (showing,), training, testing
+    showing = [draw(SHOWN, "train", asked.shown_depths, asked.shown_per_depth)]
+    if asked.shown_deeper:
+        deeper = tuple(depth for depth in asked.trained_depths if depth not in asked.shown_depths)
+        showing.append(draw(SHOWN, "train", deeper, asked.shown_deeper))
+    return (*showing, *([training] if asked.shown_trained else [])), training, testing
 
 
 def _answered(
