@@ -40,8 +40,9 @@ from tpu_orch.trainer.platform import prepare_platform
 
 FREE = Costs(0, 0, 0, 0, 0, 0)
 MEMORY_GOAL, TIME_GOAL, ROLLOUT_GOAL = 0.05, 0.15, 0.15
-CALIBRATIONS, OTHERS = ((32, 128), (8, 512)), ((16, 256), (16, 512), (4, 1024))
-"""Rows x tokens of micro-batches: as many tokens in short rows and long ones tell apart what weights and attention take."""
+CALIBRATIONS, OTHERS = ((32, 128), (4, 1024)), ((16, 256), (8, 512), (16, 512))
+"""Rows x tokens of micro-batches: as many tokens in short rows and long ones tell apart what weights and attention take. What
+lies between is predicted, and twice as many tokens."""
 ROWS, CHUNK = 32, 32
 RUNS = ((32, 1, 64, 64), (32, 1, 512, 32), (32, 1, 64, 256), (32, 1, 512, 96))
 """Prompts, group, prompt tokens, drawn tokens: short and long rows, fed and drawn."""

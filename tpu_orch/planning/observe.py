@@ -7,7 +7,7 @@ of those, the gradients of attention are the largest, and are added here from th
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -25,11 +25,14 @@ RESET_PEAK = "5"  # what Linux takes as: forget the highest resident size so far
 EXACT = {"GLIBC_TUNABLES": "", "MALLOC_PERTURB_": "85", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
 """Environment in which resident memory is what is allocated: glibc touches every page at once, and gives it back at once."""
 CALLS = 3  # whose peaks are taken, of which the median is given
-AT_ONCE = 1.75
-"""Packed copies of the largest batched product's two sides that are there at one time: keys' and values' gradients are made side
-by side, and give back what is done (jaxlib 0.10.2 on two cores, allocations traced: 1.6 to 2)."""
+AT_ONCE = 2
+"""Products of the largest kind that run at one time: keys' and values' gradients are made side by side."""
+IN_FLIGHT = 3 * 256
+"""Places of a contraction that are packed at one time: Eigen cuts it into slices of about 256, and is at three of them
+(jaxlib 0.10.2 on two cores, allocations traced)."""
 MADE = re.compile(r"^\s*(?:ROOT )?%([\w.\-]+) = ([a-z]+[0-9]+\[[0-9,]*\])")
 PAIR = re.compile(r" dot\(%([\w.\-]+), %([\w.\-]+)\)")
+CONTRACTED = re.compile(r"lhs_contracting_dims=\{([0-9]+)\}")
 
 
 class Observed(NamedTuple):
@@ -103,16 +106,28 @@ def _settled() -> int:
 def kernel_bytes(hlo: str) -> int:
     """What the kernels of a program compiled for a CPU allocate at most beside its temporaries.
 
-    A product of many pairs of matrices starts all of them, and each packs both of its sides.
+    A product of many pairs of matrices starts all of them, and each packs both of its sides, slice by slice of what they share.
     """
     lines = [line for body in computations(hlo)[0].values() for line in body]
-    sizes = {made[1]: _bytes(*ARRAY.findall(made[2])[0]) for line in lines if (made := MADE.match(line))}
-    batched = [PAIR.search(line) for line in lines if "lhs_batch_dims" in line]
-    return int(AT_ONCE * max((sizes[pair[1]] + sizes[pair[2]] for pair in batched if pair), default=0))
+    shapes = {made[1]: ARRAY.findall(made[2])[0] for line in lines if (made := MADE.match(line))}
+    largest = max((_packed(line, shapes) for line in lines if "lhs_batch_dims" in line), default=(0, 1))
+    return int(AT_ONCE * largest[0] * min(1.0, IN_FLIGHT / largest[1]))
+
+
+def _packed(line: str, shapes: Mapping[str, tuple[str, str]]) -> tuple[int, int]:
+    """(bytes of both sides of a product, places that it contracts)"""
+    pair, contracted = PAIR.search(line), CONTRACTED.search(line)
+    if pair is None or contracted is None:
+        return 0, 1
+    return _bytes(*shapes[pair[1]]) + _bytes(*shapes[pair[2]]), _dims(shapes[pair[1]][1])[int(contracted[1])]
+
+
+def _dims(shape: str) -> list[int]:
+    return list(map(int, re.findall("[0-9]+", shape)))
 
 
 def _bytes(kind: str, shape: str) -> int:
-    return math.prod(map(int, re.findall("[0-9]+", shape))) * SIZES.get(kind, 1)
+    return math.prod(_dims(shape)) * SIZES.get(kind, 1)
 
 
 def resident(name: str) -> int:
