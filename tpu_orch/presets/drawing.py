@@ -10,7 +10,7 @@ from data_pipeline.chat.offers import Schemas
 from data_pipeline.chat.shortening import Shortener
 from data_pipeline.demonstrations import balanced, demonstrations
 from data_pipeline.environment import Environment
-from data_pipeline.sandbox import World, make_world
+from data_pipeline.sandbox import World, make_world, renamed
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.tokenizers import SentencePieceTokenizer
 from data_pipeline.words import Task
@@ -55,19 +55,33 @@ def drawn(asked: Drawing) -> tuple[Task, ...]:
     return tuple(route_tasks(world, *asked[1:]))
 
 
+class Showing(NamedTuple):
+    """How tasks are demonstrated."""
+
+    timeouts: float
+    """share of the calls that time out and are made again"""
+    mistakes: float
+    """share of the calls before which a wrong one stands, on which no loss falls"""
+    kinds: int
+    """of entities in the world: each demonstration names its own otherwise; 0: they keep their names"""
+    longest: int
+    """tokens; longer demonstrations are left out"""
+
+
 @lru_cache(maxsize=2)
-def live_demonstrations(asked: tuple[Drawing, ...], wording: Wording, timeouts: float, longest: int) -> list[Tokens]:
+def live_demonstrations(asked: tuple[Drawing, ...], wording: Wording, how: Showing) -> list[Tokens]:
     """`demonstrated` of drawn tasks of one world, answered by the tools themselves."""
     if not asked:
         return []
     world = world_with(asked[0].shortcuts)
     tasks = [task for drawing in asked for task in drawn(drawing)]
-    live = Environment(world.tools, PythonBackend(world.functions))
-    return demonstrated(tasks, live, wording.chat(), timeouts, longest)
+    return demonstrated(tasks, Environment(world.tools, PythonBackend(world.functions)), wording.chat(), how)
 
 
-def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, timeouts: float, longest: int) -> list[Tokens]:
-    """Demonstrations of at most `longest` tokens, tools shown evenly; a share of the calls times out and is made again."""
-    faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=timeouts)))
-    examples = [one for one in demonstrations(tasks, faulty, chat) if len(one.tokens.ids) <= longest]
-    return [one.tokens for one in balanced(examples, len(examples), seed=0)]
+def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, how: Showing) -> list[Tokens]:
+    """Demonstrations of the tasks, tools shown evenly."""
+    faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=how.timeouts)))
+    played = demonstrations(tasks, faulty, chat, mistakes=how.mistakes)
+    examples = [one for one in played if len(one.tokens.ids) <= how.longest]
+    shown = [one.tokens for one in balanced(examples, len(examples), seed=0)]
+    return renamed(shown, chat.tokenizer, how.kinds, seed=0) if how.kinds else shown

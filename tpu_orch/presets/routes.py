@@ -24,6 +24,7 @@ from tpu_orch.engine import EngineOptions
 from tpu_orch.presets.drawing import (
     WORLD_SEED,
     Drawing,
+    Showing,
     Wording,
     demonstrated,
     drawn,
@@ -56,6 +57,7 @@ def routes() -> RunConfig:
             shown_depths=(0, 1, 2),
             shown_per_depth=6000,
             shown_timeouts=0.15,
+            shown_mistakes=0.08,
             trained_depths=(3, 4, 5, 6),
             trained_per_depth=300,
         ),
@@ -81,10 +83,11 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     wording = Wording((folder / TOKENIZER).read_bytes(), config.schemas, config.result_limit)
     chat, asked = wording.chat(), config.world
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
+    how = Showing(asked.shown_timeouts, asked.shown_mistakes, len(world.kinds), longest)
     if asked.openness == 1 and not asked.evolved:
-        examples = live_demonstrations(showing, wording, asked.shown_timeouts, longest)
+        examples = live_demonstrations(showing, wording, how)
     else:
-        examples = demonstrated(shown, environment, chat, asked.shown_timeouts, longest)
+        examples = demonstrated(shown, environment, chat, how)
     return Material(
         tools=tools,
         environment=environment,

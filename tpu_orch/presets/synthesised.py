@@ -17,7 +17,7 @@ from data_pipeline.synthesis.comparison import Contest, answerable, drawn_tasks,
 from data_pipeline.words import Task
 from data_pipeline.workflows import EdgeType, Evidence
 from tpu_orch.config import RunConfig
-from tpu_orch.presets.drawing import WORLD_SEED, demonstrated
+from tpu_orch.presets.drawing import WORLD_SEED, Showing, demonstrated
 from tpu_orch.presets.routes import MOST_TOKENS, loader, routes, tokenizer_of, weights_identity, world_digest
 from tpu_orch.trainer.material import Material, task_digest
 
@@ -35,7 +35,14 @@ def synthesised() -> RunConfig:
     calls, drawn by joins from entities that no training task has. Depth is the longest chain of calls.
     """
     config = routes()
-    world = replace(config.world, shown_depths=(1, 2, 3, 4), shown_per_depth=1500, shown_timeouts=0.0, shortcuts=0)
+    world = replace(
+        config.world,
+        shown_depths=(1, 2, 3, 4),
+        shown_per_depth=1500,
+        shown_timeouts=0.0,
+        shown_mistakes=0.0,
+        shortcuts=0,
+    )
     return replace(
         config,
         preset="synthesised",
@@ -61,7 +68,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         tools=world.tools,
         environment=live,
         chat=chat,
-        demonstrations=demonstrated(shown, live, chat, 0.0, MOST_TOKENS),
+        demonstrations=demonstrated(shown, live, chat, Showing(0.0, 0.0, 0, MOST_TOKENS)),
         train_tasks=shown or held_out,
         eval_tasks=held_out,
         identity={

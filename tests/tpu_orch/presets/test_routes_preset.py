@@ -10,7 +10,7 @@ from data_pipeline.environment import replay
 from data_pipeline.errors import InputError
 from data_pipeline.words import ResultKind, ToolCall
 from tpu_orch.experiments.frame import with_changes
-from tpu_orch.presets.routes import TOKENIZER, prepare, routes
+from tpu_orch.presets.routes import TOKENIZER, drawings, prepare, routes
 from tpu_orch.trainer.material import Material
 
 SMALL = {"tokens": 1024, "world.shown_per_depth": 6, "world.trained_per_depth": 4, "eval.per_depth": 2}
@@ -42,6 +42,24 @@ def test_every_depth_is_drawn_and_answered(plain) -> None:
     assert [task.calls for task in material.eval_tasks] == [d for d in range(7) for _ in range(2)]
     assert {task.calls for task in material.train_tasks} == {3, 4, 5, 6} and all_ok(material)
     assert material.demonstrations
+
+
+def test_a_few_deeper_tasks_can_be_demonstrated(plain) -> None:
+    config = with_changes(replace(routes(), out=plain[0]), SMALL)
+    (shown,), _, _ = drawings(config)
+    (same, deeper), _, _ = drawings(with_changes(config, {"world.shown_deeper": 2}))
+    assert same == shown and deeper.depths == (3, 4, 5, 6) and deeper.per_depth == 2
+    more = prepare(with_changes(config, {"world.shown_deeper": 2}), plain[0]).demonstrations
+    assert len(more) > len(plain[1].demonstrations) > 0
+
+
+def test_the_arms_of_an_experiment_share_what_is_drawn(plain) -> None:
+    config = with_changes(replace(routes(), out=plain[0]), SMALL)
+    again = prepare(with_changes(config, {"reward": "outcome"}), plain[0])
+    assert again.demonstrations is prepare(config, plain[0]).demonstrations
+    assert again.train_tasks == plain[1].train_tasks and again.identity == plain[1].identity
+    other = prepare(with_changes(config, {"seed": 1}), plain[0])
+    assert other.train_tasks != again.train_tasks and other.demonstrations is not again.demonstrations
 
 
 def test_a_world_that_holds_the_references_alone_misses_the_rest(plain, tmp_path: Path) -> None:
