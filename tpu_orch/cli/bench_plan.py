@@ -44,8 +44,8 @@ CALIBRATIONS, OTHERS = ((32, 128), (4, 1024)), ((16, 256), (8, 512), (16, 512))
 """Rows x tokens of micro-batches: as many tokens in short rows and long ones tell apart what weights and attention take. What
 lies between is predicted, and twice as many tokens."""
 ROWS, CHUNK = 32, 32
-RUNS = ((32, 1, 64, 64), (32, 1, 512, 32), (32, 1, 64, 256), (32, 1, 512, 96))
-"""Prompts, group, prompt tokens, drawn tokens: short and long rows, fed and drawn."""
+RUNS = ((32, 1, 64, 64), (32, 1, 64, 256), (32, 1, 256, 32), (32, 1, 256, 192), (32, 1, 512, 32), (32, 1, 512, 96))
+"""Prompts, group, prompt tokens, drawn tokens: short and long rows, fed and drawn; more runs than costs, as each is noisy."""
 PREDICTED = (24, 4, 260, 128)
 """Other lengths, shared prompts whose last four tokens take a short chunk, slots that are refilled twice."""
 
@@ -53,7 +53,7 @@ PREDICTED = (24, 4, 260, 128)
 @dataclass(frozen=True)
 class Args:
     """Compares predictions with this machine's CPU: peak memory of an update, as allocated in a process of its own, its seconds
-    after one calibrating run of two shapes, and a run of the rollout engine as the simulator plays it after one of four.
+    after one calibrating run of two shapes, and a run of the rollout engine as the simulator plays it after six others.
 
     A model of five million parameters in float32. Products alone are counted, those of attention at a rate of their own: there
     every product brings its share of a softmax. It does not measure accelerators, and random weights call no tools.

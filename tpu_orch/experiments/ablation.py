@@ -4,7 +4,7 @@ The graduated reward whole, each of its halves alone, all or nothing, and as rel
 apart (format and answer; with execution; with parsing); TIER under GRPO, BNPO and DAPO. Start, tasks, seeds and tests as in
 `depth`. Forms of output (JSON, XML, plans) are not compared: the built-in policies write one form.
 
-Time: an estimate of 40 minutes a seed on two cores.
+Time: an estimate of 35 minutes a seed on two cores with `--jobs 2`.
 
 Decision rule, fixed before any run: the figure and the test of `depth`. "The whole beats its parts" holds for the graduated
 reward if `graduated` is better than `atomic`, than `orchestration` and than `binary`; for TIER if `tier` is better than each
@@ -44,7 +44,7 @@ def ablation() -> Experiment:
         starts={"start": start()},
         arms=arms,
         contrasts=contrasts,
-        start_seconds=300,
-        arm_seconds=180,
+        start_seconds=240,
+        arm_seconds=330,
         measured=False,
     )

@@ -12,9 +12,11 @@ from tpu_orch.experiments.measure import deep_answer
 from tpu_orch.experiments.plan import Trial, arm_config
 
 SEED = 1000
-FACTORS = (0.3, 1.0, 3.0)
+FACTORS = (0.5, 1.0, 2.0)
 """Times the experiment's own learning rate."""
 SHARE = 3
+TASKS = 100
+"""Of each number of calls, that a try is judged by."""
 
 
 def tunable(experiment: Experiment) -> list[Arm]:
@@ -36,6 +38,7 @@ def tries(experiment: Experiment, out: Path, arm: Arm) -> dict[float, RunConfig]
                 "trainer.learning_rate": rate,
                 "trainer.steps": steps,
                 "eval.every": 0,
+                "eval.per_depth": TASKS,
             },
         )
     return made
