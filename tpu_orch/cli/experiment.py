@@ -71,7 +71,7 @@ def run(args: Args) -> int:
     experiment = chosen(scaled(find_experiment(args.name), args.scale), args.arms, args.steps)
     out, seeds = args.out / args.name, range(args.seeds)
     if args.dry_run:
-        print(plan_text(experiment, seeds, out, args.tune))
+        print(plan_text(experiment, seeds, out, args.tune, args.jobs))
         return 0
     if args.jobs > 1 and not side_by_side(["experiment", *words_of(replace(args, jobs=1))], args.jobs):
         return stopped(out)
@@ -108,7 +108,7 @@ def words_of(args: Args) -> list[str]:
     return words
 
 
-def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, tune: bool) -> str:
+def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, tune: bool, jobs: int) -> str:
     """What would be run, and how long it may take."""
     width = max(len(arm.name) for arm in experiment.arms)
     left = left_over(experiment, read_results(out / RESULTS), seeds)
@@ -117,6 +117,7 @@ def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, tune: boo
     whole *= left / (len(seeds) * len(experiment.arms))
     runs = len(tunable(experiment)) * len(FACTORS) if tune else 0
     whole += runs * experiment.arm_seconds / SHARE / 60
+    sides = f"{jobs} processes side by side" if jobs > 1 else "one process"
     return "\n".join(
         [
             experiment.says.strip(),
@@ -126,7 +127,7 @@ def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, tune: boo
             f"seeds: {', '.join(map(str, seeds))}",
             *([f"runs to choose learning rates: {runs}"] if tune else []),
             f"arms still to be run: {left} of {len(seeds) * len(experiment.arms)}",
-            f"time: about {whole:.0f} minutes in all, {each:.0f} a whole seed ({kind})",
+            f"time: about {whole / jobs:.0f} minutes in all, {each / jobs:.0f} a whole seed ({sides}, {kind})",
             f"folder: {out}",
         ]
     )

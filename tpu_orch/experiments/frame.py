@@ -82,7 +82,7 @@ class Experiment(NamedTuple):
     arms: Sequence[Arm]
     contrasts: Sequence[Contrast]
     start_seconds: int
-    """Of one warm-up, on the two cores (or the GPU) that the docstring names."""
+    """Of one warm-up, on one of two cores that are both at work, or the GPU that the docstring names."""
     arm_seconds: int
     """Of one arm with its tests."""
     measured: bool
