@@ -17,6 +17,7 @@ from tpu_orch.engine.episodes import EngineOptions
 from tpu_orch.training.objective import ObjectiveName
 
 T = TypeVar("T")
+Form = Literal["turns", "parameters", "plan"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,9 @@ class WorldOptions:
     """Preset routes: tools offered beside the needed ones; left out: every tool of the world is offered."""
     evolved: Literal["", "rename", "require", "deprecate", "reorder"] = ""
     """Preset routes: the interface is changed so, for training and evaluation alike (`tpu-orch tools mutate`)."""
+    form: Form = "turns"
+    """Preset routes: what the policy writes. turns: a call, its result, the next call; parameters: the same, calls spelled as
+    Llama 3 and Gemma 3 do; plan: all calls at once, earlier results by reference (no tasks without calls, no time-outs)."""
     evaluated: Literal["dev", "test"] = "test"
     """Preset routes: the split that evaluations ask."""
 

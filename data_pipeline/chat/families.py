@@ -31,6 +31,9 @@ class Family(NamedTuple):
 CHATML = Family(
     qwen.chatml, qwen.results, (template.CALL_END, template.END), "hermes", "\n", template.FOREIGN
 )  # policies trained here
+CHATML_PARAMETERS = CHATML._replace(
+    stops=(template.END, template.END), form="parameters", between_calls=llama.BETWEEN
+)  # the same with calls as bare JSON
 QWEN3 = CHATML._replace(render=qwen.qwen3, results=qwen.qwen3_results, thinks=True)
 QWEN2 = CHATML._replace(render=qwen.qwen2)
 LLAMA3 = Family(llama.llama3, llama.llama3_results, llama.STOPS, "parameters", llama.BETWEEN, llama.MARKS)

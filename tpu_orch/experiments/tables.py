@@ -61,7 +61,14 @@ def answers(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
         ]
         deep = mean_over_seeds([*values(rows, arm.name, lambda row: headline(experiment, row)).values()])
         if deep.seeds:
-            lines.append([arm.name, str(deep.seeds), *(f"{one.value:.3f}" for one in by_depth), spread(deep)])
+            lines.append(
+                [
+                    arm.name,
+                    str(deep.seeds),
+                    *(f"{one.value:.3f}" if one.seeds else "" for one in by_depth),
+                    spread(deep),
+                ]
+            )
     tasks = {figures["tasks"] for row in rows for figures in row["tests"].get(name, {}).values()}
     caption = (
         f"Share of {' or '.join(map(str, sorted(tasks)))} test tasks of each number of calls answered rightly, greedy, after the "

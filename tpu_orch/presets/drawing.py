@@ -6,16 +6,22 @@ from typing import NamedTuple
 from data_pipeline.backends import PythonBackend
 from data_pipeline.backends.faults import Faults, FaultyBackend
 from data_pipeline.chat import Chat, Tokens
+from data_pipeline.chat.families import CHATML, CHATML_PARAMETERS, Family
 from data_pipeline.chat.offers import Schemas
 from data_pipeline.chat.shortening import Shortener
 from data_pipeline.demonstrations import balanced, demonstrations
 from data_pipeline.environment import Environment
 from data_pipeline.sandbox import World, make_world, renamed
+from data_pipeline.sandbox.plans import planned
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.tokenizers import SentencePieceTokenizer
 from data_pipeline.words import Task
+from tpu_orch.config import Form
 
 WORLD_SEED = 0  # the world is the same for every run; a run's seed decides tasks, weights, draws and order
+
+
+FAMILY_OF: dict[Form, Family] = {"turns": CHATML, "parameters": CHATML_PARAMETERS, "plan": CHATML}
 
 
 class Drawing(NamedTuple):
@@ -29,6 +35,8 @@ class Drawing(NamedTuple):
     longer: int
     repeats: bool
     distractors: int | None
+    plan: bool = False
+    """as tasks of a plan each (`data_pipeline.sandbox.plans`)"""
 
 
 class Wording(NamedTuple):
@@ -38,10 +46,12 @@ class Wording(NamedTuple):
     """of the tokenizer's file"""
     schemas: Schemas
     result_limit: int
+    form: Form
 
     def chat(self) -> Chat:
         tokenizer = SentencePieceTokenizer(self.pieces)
-        return Chat(tokenizer, schemas=self.schemas, shorten=Shortener(tokenizer, self.result_limit, {}))
+        shorten = Shortener(tokenizer, self.result_limit, {})
+        return Chat(tokenizer, schemas=self.schemas, shorten=shorten, family=FAMILY_OF[self.form])
 
 
 @lru_cache(maxsize=4)
@@ -52,7 +62,18 @@ def world_with(shortcuts: int) -> World:
 @lru_cache(maxsize=8)
 def drawn(asked: Drawing) -> tuple[Task, ...]:
     world = world_with(asked.shortcuts)
-    return tuple(route_tasks(world, *asked[1:]))
+    tasks = route_tasks(
+        world,
+        asked.split,
+        asked.depths,
+        asked.per_depth,
+        asked.seed,
+        longer=asked.longer,
+        repeats=asked.repeats,
+        distractors=asked.distractors,
+    )
+    live = Environment(world.tools, PythonBackend(world.functions))
+    return tuple(planned(task, live) for task in tasks) if asked.plan else tuple(tasks)
 
 
 class Showing(NamedTuple):

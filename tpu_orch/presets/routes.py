@@ -80,10 +80,11 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         config, world, folder, shown, list(drawn(training)), list(drawn(testing))
     )
     tokenizer_of(config, world, folder)
-    wording = Wording((folder / TOKENIZER).read_bytes(), config.schemas, config.result_limit)
+    wording = Wording((folder / TOKENIZER).read_bytes(), config.schemas, config.result_limit, config.world.form)
     chat, asked = wording.chat(), config.world
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
-    how = Showing(asked.shown_timeouts, asked.shown_mistakes, len(world.kinds), longest)
+    timeouts = 0.0 if asked.form == "plan" else asked.shown_timeouts  # there is one plan: no call is made again
+    how = Showing(timeouts, asked.shown_mistakes, len(world.kinds), longest)
     if asked.openness == 1 and not asked.evolved:
         examples = live_demonstrations(showing, wording, how)
     else:
@@ -110,8 +111,9 @@ def drawings(config: RunConfig) -> tuple[tuple[Drawing, ...], Drawing, Drawing]:
     asked = config.world
 
     def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int, repeats: bool = False) -> Drawing:
-        seed = 3 * config.seed + purpose
-        return Drawing(asked.shortcuts, split, depths, per_depth, seed, asked.longer, repeats, asked.distractors)
+        seed, plan = 3 * config.seed + purpose, asked.form == "plan"
+        depths = tuple(depth for depth in depths if depth or not plan)  # a plan has nowhere to state an answer
+        return Drawing(asked.shortcuts, split, depths, per_depth, seed, asked.longer, repeats, asked.distractors, plan)
 
     training = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth, asked.repeats)
     testing = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
@@ -129,6 +131,8 @@ def _answered(
 ) -> tuple[Mapping[str, Tool], Environment, list[list[Task]]]:
     """Tools, who answers for them, and the tasks, as they are after the interface has evolved where it has."""
     asked = config.world
+    if asked.evolved and asked.form == "plan":
+        raise InputError("world.form plan: references do not follow an interface that evolved; leave world.evolved out")
     if not asked.evolved:
         # Demonstrations are among the references, so a closed world answers them as well.
         backend = recorded(PythonBackend(world.functions), asked.openness, [task for tasks in drawn for task in tasks])

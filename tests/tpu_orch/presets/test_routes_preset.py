@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from data_pipeline.chat.families import in_form
 from data_pipeline.environment import replay
 from data_pipeline.errors import InputError
-from data_pipeline.words import ResultKind, ToolCall
+from data_pipeline.sandbox.plans import planned
+from data_pipeline.words import ResultKind, Rollout, Task, ToolCall
+from rewards.scoring import find_reward, score
 from tpu_orch.experiments.frame import with_changes
 from tpu_orch.presets.routes import TOKENIZER, drawings, prepare, routes
 from tpu_orch.trainer.material import Material
@@ -88,3 +91,31 @@ def test_an_evolved_world_offers_its_new_names_and_answers_to_them(plain, tmp_pa
     task = next(task for task in evolved.eval_tasks if task.reference)
     prompt = evolved.chat.tokenizer.decode(evolved.chat.prompt(task, evolved.tools))
     assert all(f"{name}(" in prompt for name in task.tools)
+
+
+@pytest.mark.parametrize("form", ["turns", "parameters", "plan"])
+def test_what_is_shown_in_each_form_is_read_again_and_right(plain, tmp_path: Path, form: str) -> None:
+    material = made(plain, tmp_path, form=form, distractors=0)
+    assert {task.mode for task in material.train_tasks} == {"plan" if form == "plan" else "multi_turn"}
+    assert (0 in {task.calls for task in material.eval_tasks}) == (form != "plan")
+    texts = [material.chat.tokenizer.decode(one.ids) for one in material.demonstrations]
+    assert any('"parameters": {' in text for text in texts) == (form == "parameters")
+    assert any('{"$ref": "0.' in text for text in texts) == (form == "plan")
+    tasks = {task.id: task for task in (*material.train_tasks, *material.eval_tasks)}
+    rollouts = [spelled(replay(task, material.environment), task, material) for task in tasks.values()]
+    assert all(one.reward == 1.0 for one in score(rollouts, tasks, material.tools, find_reward("tier")))
+
+
+def spelled(rollout: Rollout, task: Task, material: Material) -> Rollout:
+    """The same turns as the chat's family writes them, read again."""
+    session = material.environment.session(task)
+    texts = [in_form(turn, material.chat.family) for turn in rollout.turns]
+    return rollout._replace(turns=tuple(session.respond(text, material.chat.form) for text in texts))
+
+
+def test_plans_are_of_calls_and_of_an_interface_that_stays(plain, tmp_path: Path) -> None:
+    nothing = next(task for task in plain[1].eval_tasks if not task.reference)
+    with pytest.raises(InputError, match="nothing is called"):
+        planned(nothing, plain[1].environment)
+    with pytest.raises(InputError, match=r"world\.evolved"):
+        made(plain, tmp_path, form="plan", evolved="rename")
