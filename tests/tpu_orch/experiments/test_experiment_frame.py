@@ -56,7 +56,7 @@ class StandIn:
         write_tools(folder / "tools.json", WORLD.tools)
         write_tasks(folder / "tasks.jsonl", TASKS)
         solved = 3 if config.reward == "tier" else 2
-        solved += config.trainer.learning_rate == 3e-3 and config.reward == "outcome"
+        solved += config.trainer.learning_rate == 4e-3 and config.reward == "outcome"
         stages = ["before", "after"] if config.trainer.steps else ["before", *["after_sft"] * bool(config.warmup.steps)]
         for stage in stages:
             rows = [rollout_to_row(replayed(task, n % 4 < solved)) for n, task in enumerate(TASKS)]
@@ -183,9 +183,9 @@ def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(m
     stand_in = StandIn()
     monkeypatch.setattr(running, "train", stand_in)
     rows = running.run_experiment(experiment(), tmp_path, range(1), 4, tune=True)
-    assert {row["arm"]: row["learning_rate"] for row in rows} == {"tier": 1e-3, "outcome": 3e-3, "sft": 1e-3}
+    assert {row["arm"]: row["learning_rate"] for row in rows} == {"tier": 2e-3, "outcome": 4e-3, "sft": 2e-3}
     tried = [config for config in stand_in.configs if "tuning" in str(config.out)]
-    assert [one.trainer.learning_rate for one in tried] == [3e-4, 1e-3, 3e-3] * 2
+    assert [one.trainer.learning_rate for one in tried] == [1e-3, 2e-3, 4e-3] * 2
     assert {one.seed for one in tried} == {1000} and {one.trainer.steps for one in tried} == {1}
     assert {one.world.evaluated for one in tried} == {"dev"}
     assert rows[1]["tests"]["test"]["4"]["answer"] == 0.75
