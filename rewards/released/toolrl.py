@@ -68,7 +68,10 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         text = f"<think>{completion.think}</think>\n{_block(_without_tags(made))}"
     except (AttributeError, ValueError):
         return Verdict(Row(0.0, LEAST), calls, ("ids that are no numbers, or parameters that are no object",))
-    gold = f"<think></think>\n{_block(gold_calls(task))}"
+    wanted = gold_calls(task)
+    if not wanted:  # the release's own block of no calls cannot be read again
+        return Verdict(Row(0.0, LEAST), calls, ("the reference has no calls to compare with",))
+    gold = f"<think></think>\n{_block(wanted)}"
     return Verdict(Row(format_score(text, gold), correctness_score(text, gold)), calls)
 
 

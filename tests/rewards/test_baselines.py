@@ -1,5 +1,7 @@
 """`toolrl`, `binary`, `progress`: what they mend, and that every reference has full marks."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from small_world import ENVIRONMENT, TOOLS, make_task, play, tasks
@@ -19,6 +21,7 @@ from data_pipeline.words import (
     Turn,
     Workflow,
 )
+from rewards.catalogue import REWARDS
 from rewards.cheats import World
 from rewards.progress import graph_of_tasks, graph_of_workflows, measure_progress
 from rewards.scoring import Options, Score, find_reward, score
@@ -71,6 +74,15 @@ def test_abstaining_is_paid_where_it_is_right() -> None:
     assert judged("toolrl", play(nothing, []), nothing).reward == 4.0
     assert judged("toolrl", play(nothing, [render_call(LIST)]), nothing).reward == pytest.approx(-2)
     assert judged("binary", play(nothing, []), nothing).reward == 1.0
+
+
+@pytest.mark.parametrize("name", sorted(REWARDS))
+@pytest.mark.parametrize(
+    "texts", [[], [render_call(LIST)], [render_call(LIST), '<answer>"Rome"</answer>'], ["<tool_call>"]]
+)
+def test_where_nothing_is_to_be_called_every_reward_has_a_number(name: str, texts: list[str]) -> None:
+    nothing = make_task([])._replace(answer="Rome", has_answer=True)
+    assert math.isfinite(judged(name, play(nothing, texts), nothing).reward)
 
 
 def test_binary_takes_no_extra_call_and_no_disorder() -> None:
