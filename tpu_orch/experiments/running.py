@@ -42,9 +42,10 @@ def run_experiment(
       InputError: the folder holds the experiment with other settings.
       WorkFailed: a run failed.
     """
+    whole = settings(experiment, per_depth, tune)
     with (
         claimed(out / "settings.lock", wait=True),
-        open_run(out, settings(experiment, per_depth, tune), tell=say),
+        open_run(out, whole, defaults={"common": unset(experiment.common)}, tell=say),
     ):
         pass
     try:
@@ -142,6 +143,11 @@ def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
     }
 
 
+def unset(config: RunConfig) -> JsonObject:
+    """What its fields mean where an older version did not know them."""
+    return to_json(RunConfig(config.preset, config.out))
+
+
 def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObject], per_depth: int) -> JsonObject:
     """The row of an arm, its runs made first; its start is there."""
     began = time.perf_counter()
@@ -213,9 +219,7 @@ def finished(config: RunConfig) -> None:
       Stopped: SIGTERM arrived. InputError: its folder holds a run of another configuration.
     """
     if (config.out / SUMMARY).exists():
-        with open_run(
-            config.out, to_json(config), defaults=to_json(RunConfig(config.preset, config.out)), may_differ=MAY_DIFFER
-        ):
+        with open_run(config.out, to_json(config), defaults=unset(config), may_differ=MAY_DIFFER):
             return
     if config.weights is not None and not (config.weights / CHECKPOINTS).is_dir():
         raise InputError(f"{config.weights}: its checkpoints are gone; remove the folder, and it is made anew")

@@ -200,6 +200,16 @@ def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, tmp_pat
         running.run_experiment(chosen(tiny(), [], 1), tmp_path, range(1), 4)
 
 
+def test_a_folder_of_an_older_version_is_gone_on_with(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(running, "train", StandIn())
+    rows = running.run_experiment(experiment(), tmp_path, range(1), 4)
+    path = tmp_path / "config.json"
+    whole = json.loads(path.read_text())
+    assert whole["common"]["world"].pop("form") == "turns"
+    path.write_text(json.dumps(whole))
+    assert running.run_experiment(experiment(), tmp_path, range(1), 4) == rows
+
+
 def test_a_stop_is_no_failure_and_a_broken_row_is_named(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(running, "train", lambda config: None)
     assert running.run_experiment(tiny(), tmp_path, range(1), 4) is None
