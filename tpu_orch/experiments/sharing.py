@@ -27,19 +27,25 @@ class Work(NamedTuple):
 
 
 def share(works: Sequence[Work]) -> None:
-    """Does them in their order but for those that others are doing, and returns when all are done, by whomever."""
+    """Does them in their order but for those that others are doing, and returns when all are done, by whomever.
+
+    After each it looks from the first again: what was not ready, or another's, may be next now.
+    """
     left = list(works)
-    while left:
-        before = len(left)
-        for work in list(left):
-            if not work.done() and work.ready():
-                with claimed(work.lock) as mine:
-                    if mine and not work.done():
-                        work.do()
-            if work.done():
-                left.remove(work)
-        if len(left) == before:
+    while left := [work for work in left if not work.done()]:
+        if not any(map(did, left)):
             time.sleep(PAUSE)
+
+
+def did(work: Work) -> bool:
+    """Does it, unless it waits for something, is done or is another's; whether it did."""
+    if not work.ready():
+        return False
+    with claimed(work.lock) as mine:
+        if not mine or work.done():
+            return False
+        work.do()
+        return True
 
 
 def lock_of(folder: Path) -> Path:

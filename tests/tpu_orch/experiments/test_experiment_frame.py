@@ -167,6 +167,9 @@ def test_what_somebody_else_holds_is_left_to_them(monkeypatch, tmp_path) -> None
         done.append("held")  # its holder has done it
         shared.result(timeout=30)
     assert done == ["free", "held", "after"]
+    done.clear()
+    share([work("waits", needs="first"), work("first"), work("later")])
+    assert done == ["first", "waits", "later"]  # in their order as far as they can be: seed by seed
 
 
 def test_several_processes_are_given_the_same_words(tmp_path) -> None:
