@@ -18,7 +18,7 @@ def start() -> RunConfig:
     Chosen by tries at seed 0, 50 dev tasks of each number of calls. Right at 3 to 6 calls, and what then 36 to 60 updates did:
     250 steps, .35 .15 .01 .00: it stops a call early and mixes up ids; nothing, with any of three rewards, four learning rates
     and two optimisers. Up to two calls, .38 .04 .00 .02 (the same with fifteen demonstrations of each deeper number): nothing.
-    This one, .72 .56 .18 .08: they learn.
+    This one, .72 .56 .18 .08, is sure of ids and has something at every number; 36 updates move it little, too, so far.
     """
     return with_changes(
         replace(routes(), out=Path("start")),
