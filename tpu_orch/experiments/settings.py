@@ -15,7 +15,7 @@ GPU_ARM = {"trainer.prompts": 32, "trainer.group": 16, "engine.rows": 512, "micr
 def start() -> RunConfig:
     """Demonstrations of up to three calls, stopped early: sure of what it was shown, seldom right beyond.
 
-    Chosen by tries at seed 0, 50 dev tasks of each number of calls. Right at 3 to 6 calls, and what then 36 to 60 updates did:
+    Chosen by tries at seed 0, 50 dev tasks of each number of calls. Right at 3 to 6 calls, and what then 9 to 54 updates did:
     250 steps, .35 .15 .01 .00: it stops a call early and mixes up ids; nothing, with any of three rewards, four learning rates
     and two optimisers. Up to two calls, .38 .04 .00 .02 (the same with fifteen demonstrations of each deeper number): nothing.
     This one, .72 .56 .18 .08, is sure of ids and has something at every number; 36 updates move it little, too, so far.
