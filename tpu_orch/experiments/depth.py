@@ -15,8 +15,8 @@ difference over at least five seeds leaves out 0. The claim "dense execution rew
 holds if `tier` is better than `toolrl` and than `sft-references`; "above 90 % at 1 to 6" is read off the table by the lower end
 of each interval. Updates and sampled tokens to .5 are reported because the moment of take-off varies; a comparison at the
 smallest number of tokens sampled by any of the arms stands beside that at equal updates. A start of .01 to .05 at four to six
-calls with pass@64 of .3 was wanted; from such starts no reward tried moved anything in up to 54 updates (`settings.start`), so this one is
-better, and the table says by how much.
+calls with pass@64 of .3 was wanted; from such starts no reward tried moved anything in up to 54 updates
+(`settings.start`), so this one is better, and the table says by how much.
 """
 
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
