@@ -344,6 +344,11 @@ def to_json(config: Any) -> Any:
     return str(config) if isinstance(config, Path) else config
 
 
+def unset(config: RunConfig) -> Any:
+    """What a run's fields mean, as JSON, where an older version did not know them and so did not write them."""
+    return to_json(RunConfig(config.preset, config.out))
+
+
 def from_json(kind: type[T], value: Any) -> T:
     """The configuration back from its JSON. Fields that the JSON lacks keep their defaults.
 

@@ -10,7 +10,7 @@ import jax
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
-from tpu_orch.config import RunConfig, to_json
+from tpu_orch.config import RunConfig, to_json, unset
 from tpu_orch.experiments import measure, tuning
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
@@ -141,11 +141,6 @@ def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
         "common": to_json(experiment.common),
         "tests": {test.name: dict(test.change) for test in experiment.tests},
     }
-
-
-def unset(config: RunConfig) -> JsonObject:
-    """What its fields mean where an older version did not know them."""
-    return to_json(RunConfig(config.preset, config.out))
 
 
 def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObject], per_depth: int) -> JsonObject:

@@ -31,7 +31,7 @@ def share(works: Sequence[Work]) -> None:
 
     After each it looks from the first again: what was not ready, or another's, may be next now.
     """
-    left = list(works)
+    left = works
     while left := [work for work in left if not work.done()]:
         if not any(map(did, left)):
             time.sleep(PAUSE)

@@ -14,7 +14,7 @@ from data_pipeline.environment import Environment
 from data_pipeline.sandbox import World, make_world, renamed
 from data_pipeline.sandbox.plans import planned
 from data_pipeline.sandbox.routes import relations_with, route_tasks
-from data_pipeline.tokenizers import SentencePieceTokenizer
+from data_pipeline.tokenizers import SentencePieceTokenizer, Tokenizer
 from data_pipeline.words import Task
 from tpu_orch.config import Form
 
@@ -48,8 +48,8 @@ class Wording(NamedTuple):
     result_limit: int
     form: Form
 
-    def chat(self) -> Chat:
-        tokenizer = SentencePieceTokenizer(self.pieces)
+    def chat(self, tokenizer: Tokenizer) -> Chat:
+        """The chat over the tokenizer of these pieces."""
         shorten = Shortener(tokenizer, self.result_limit, {})
         return Chat(tokenizer, schemas=self.schemas, shorten=shorten, family=FAMILY_OF[self.form])
 
@@ -96,7 +96,8 @@ def live_demonstrations(asked: tuple[Drawing, ...], wording: Wording, how: Showi
         return []
     world = world_with(asked[0].shortcuts)
     tasks = [task for drawing in asked for task in drawn(drawing)]
-    return demonstrated(tasks, Environment(world.tools, PythonBackend(world.functions)), wording.chat(), how)
+    chat = wording.chat(SentencePieceTokenizer(wording.pieces))
+    return demonstrated(tasks, Environment(world.tools, PythonBackend(world.functions)), chat, how)
 
 
 def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, how: Showing) -> list[Tokens]:

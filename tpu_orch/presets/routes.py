@@ -79,9 +79,9 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     tools, environment, (shown, trained, held_out) = _answered(
         config, world, folder, shown, list(drawn(training)), list(drawn(testing))
     )
-    tokenizer_of(config, world, folder)
+    tokenizer = tokenizer_of(config, world, folder)
     wording = Wording((folder / TOKENIZER).read_bytes(), config.schemas, config.result_limit, config.world.form)
-    chat, asked = wording.chat(), config.world
+    chat, asked = wording.chat(tokenizer), config.world
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
     timeouts = 0.0 if asked.form == "plan" else asked.shown_timeouts  # there is one plan: no call is made again
     how = Showing(timeouts, asked.shown_mistakes, len(world.kinds), longest)
@@ -98,7 +98,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         eval_tasks=held_out,
         identity={
             "world": world_digest(asked.shortcuts) + asked.evolved,
-            "tokenizer": chat.tokenizer.identity,
+            "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
             **weights_identity(config),
         },
@@ -127,7 +127,7 @@ def drawings(config: RunConfig) -> tuple[tuple[Drawing, ...], Drawing, Drawing]:
 
 
 def _answered(
-    config: RunConfig, world: World, folder: Path, *drawn: list[Task]
+    config: RunConfig, world: World, folder: Path, *lists: list[Task]
 ) -> tuple[Mapping[str, Tool], Environment, list[list[Task]]]:
     """Tools, who answers for them, and the tasks, as they are after the interface has evolved where it has."""
     asked = config.world
@@ -135,11 +135,11 @@ def _answered(
         raise InputError("world.form plan: references do not follow an interface that evolved; leave world.evolved out")
     if not asked.evolved:
         # Demonstrations are among the references, so a closed world answers them as well.
-        backend = recorded(PythonBackend(world.functions), asked.openness, [task for tasks in drawn for task in tasks])
-        return world.tools, Environment(world.tools, backend), list(drawn)
-    together = [task for tasks in drawn for task in tasks]
+        backend = recorded(PythonBackend(world.functions), asked.openness, [task for tasks in lists for task in tasks])
+        return world.tools, Environment(world.tools, backend), list(lists)
+    together = [task for tasks in lists for task in tasks]
     tools, changed, store = evolved_world(world, together, asked.evolved, folder / STORE)
-    ends = list(itertools.accumulate((len(tasks) for tasks in drawn), initial=0))
+    ends = list(itertools.accumulate((len(tasks) for tasks in lists), initial=0))
     parts = [changed[begin:end] for begin, end in itertools.pairwise(ends)]
     return tools, Environment(tools, StoreBackend(store)), parts
 

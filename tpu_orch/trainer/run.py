@@ -17,7 +17,7 @@ from data_pipeline.formats.rows import write_rows
 from data_pipeline.words import JsonObject
 from rewards.scoring import Score
 from tpu_orch.checkpoints import Checkpoints
-from tpu_orch.config import RunConfig, to_json
+from tpu_orch.config import RunConfig, to_json, unset
 from tpu_orch.evaluation.evaluate import evaluate
 from tpu_orch.evaluation.passing import try_out
 from tpu_orch.pod.agreement import code_version, library_versions, require_agreement
@@ -113,7 +113,7 @@ def _opened(config: RunConfig) -> Any:
     return open_run(
         config.out,
         to_json(config),
-        defaults=to_json(RunConfig(config.preset, config.out)),
+        defaults=unset(config),
         may_differ=MAY_DIFFER,
         adopt=config.checkpoint.adopt,
         tell=say,
