@@ -105,6 +105,8 @@ class WorldOptions:
     """Preset routes: demonstrations show the references of the tasks that reinforcement learning draws from, too."""
     shortcuts: int = 8
     """Preset routes: tools that find in one call what two or three others find together; 0: one route to every answer."""
+    entities: int = 0
+    """Preset routes: so many entities of each kind, the id of each one token; 0: 1,000 of each, ids of two tokens."""
     longer: int = 2
     """Preset routes: calls by which a reference may exceed the shortest route."""
     repeats: bool = False

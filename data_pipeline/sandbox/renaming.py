@@ -12,20 +12,26 @@ import numpy as np
 
 from data_pipeline.chat import Tokens
 from data_pipeline.sandbox.ids import FIRST_PIECES, SECOND_PIECES
+from data_pipeline.sandbox.world import World
 from data_pipeline.tokenizers import Tokenizer
 
 
-def renamed(examples: Sequence[Tokens], tokenizer: Tokenizer, kinds: int, seed: int) -> list[Tokens]:
-    """Each example with its id pieces exchanged: first pieces among those of the same kind of entity, second ones freely.
+def renamed(examples: Sequence[Tokens], tokenizer: Tokenizer, world: World, seed: int) -> list[Tokens]:
+    """Each example with its ids exchanged, for those of entities of the same kind.
+
+    Where ids are two tokens, first pieces are exchanged among those of the kind, second ones freely.
 
     Args:
-      kinds: how many kinds of entity share the first pieces.
+      tokenizer: of the world (`train_sandbox_tokenizer`).
       seed: of the draws.
     """
-    first, second = ([_only_id(tokenizer, piece) for piece in pieces] for pieces in (FIRST_PIECES, SECOND_PIECES))
-    alphabets = [*(first[kind::kinds] for kind in range(kinds)), second]
+    kinds = len(world.kinds)
+    alphabets: list[Sequence[str]] = [*(FIRST_PIECES[kind::kinds] for kind in range(kinds)), SECOND_PIECES]
+    if len(tokenizer.encode(next(iter(world.places)))) == 1:
+        alphabets = [[one for one, place in world.places.items() if place.kind == kind] for kind in world.kinds]
+    numbers = [[_only_id(tokenizer, piece) for piece in alphabet] for alphabet in alphabets]
     rng = random.Random(f"{seed}/renamed")
-    return [one._replace(ids=_exchange(alphabets, tokenizer.vocab_size, rng)[one.ids]) for one in examples]
+    return [one._replace(ids=_exchange(numbers, tokenizer.vocab_size, rng)[one.ids]) for one in examples]
 
 
 def _exchange(alphabets: Sequence[Sequence[int]], size: int, rng: random.Random) -> np.ndarray:

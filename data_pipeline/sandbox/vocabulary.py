@@ -18,13 +18,19 @@ from data_pipeline.words import ToolCall
 TASKS_PER_DEPTH = 400
 
 
-def train_sandbox_tokenizer(world: World, vocab_size: int = 1536, seed: int = 0) -> SentencePieceTokenizer:
-    """Trains on queries, calls and results of training tasks; the same world, size and seed give the same bytes."""
+def train_sandbox_tokenizer(
+    world: World, vocab_size: int = 1536, seed: int = 0, *, whole_ids: bool = False
+) -> SentencePieceTokenizer:
+    """Trains on queries, calls and results of training tasks; the same world, size and seed give the same bytes.
+
+    Args:
+      whole_ids: each id of the world is one token, not two.
+    """
     # What stands before a value is one piece with the words that decide what the value is: fewer tokens, and the
     # policy finds a value by its neighbour.
     mentions = [f"{before} {kind} " for kind in world.kinds for before in ("", " is", " and")]
     keys = [f'{key}": {quote}' for key in result_keys(world) for quote in ("", '"')]
-    pieces = (*ID_PIECES, *mentions, *keys, *refusals())
+    pieces = (*(world.places if whole_ids else ID_PIECES), *mentions, *keys, *refusals())
     return train_chat_tokenizer(training_texts(world, seed), world.tools, vocab_size=vocab_size, pieces=pieces)
 
 

@@ -1,22 +1,20 @@
 """`tpu-orch experiment depth --seeds 5 --jobs 2 --tune`: do execution rewards keep accuracy at depth where others fall behind?
 
-Seven rewards from the same start (it was shown up to three calls, briefly), on the same tasks of three to six calls in the same
+Seven rewards from the same start (it was shown up to two calls, briefly), on the same tasks of three to six calls in the same
 order, the reference of each drawn at random among valid routes of unequal length. Beside them: the start itself; replay of its
 demonstrations alone (groups of one have no advantage); further supervised training for as long as `tier` took, on the same
 demonstrations and on the references of the very tasks that the others learn from; supervised training on the best of the
 arm's own rollouts.
 
-Time: 40 minutes a seed and 30 for the learning rates, on two cores with `--jobs 2`: a start takes four minutes on one of them, an
-arm with its tests some six. Nothing is known of GPUs.
+Time: an estimate of 40 minutes a seed and 45 for the learning rates, on two cores with `--jobs 2`. Nothing is known of GPUs.
 
 Decision rule, fixed before any run of this start: the figure is the share of test tasks of four to six calls that are answered
 rightly (600 of each), of the policy after its last update. One arm is better than another if the 95 % t-interval of the paired
 difference over at least five seeds leaves out 0. The claim "dense execution rewards keep what trajectory-supervised ones lose"
 holds if `tier` is better than `toolrl` and than `sft-references`; "above 90 % at 1 to 6" is read off the table by the lower end
 of each interval. Updates and sampled tokens to .5 are reported because the moment of take-off varies; a comparison at the
-smallest number of tokens sampled by any of the arms stands beside that at equal updates. A start of .01 to .05 at four to six
-calls with pass@64 of .3 was wanted; from such starts no reward tried moved anything in up to 54 updates
-(`settings.start`), so this one is better, and the table says by how much.
+smallest number of tokens sampled by any of the arms stands beside that at equal updates. The start is meant to be right in .01
+to .05 of the tasks of four to six calls, with pass@64 of .3; the table says what it was.
 """
 
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes

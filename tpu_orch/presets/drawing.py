@@ -28,6 +28,7 @@ class Drawing(NamedTuple):
     """Tasks that are drawn, by what they follow from."""
 
     shortcuts: int
+    entities: int
     split: str
     depths: tuple[int, ...]
     per_depth: int
@@ -55,13 +56,14 @@ class Wording(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def world_with(shortcuts: int) -> World:
-    return make_world(WORLD_SEED, relations=relations_with(shortcuts))
+def world_with(shortcuts: int, entities: int = 0) -> World:
+    """The world of a run; entities: of each kind, 0: as many as a world has."""
+    return make_world(WORLD_SEED, entities or None, relations_with(shortcuts))
 
 
 @lru_cache(maxsize=8)
 def drawn(asked: Drawing) -> tuple[Task, ...]:
-    world = world_with(asked.shortcuts)
+    world = world_with(asked.shortcuts, asked.entities)
     tasks = route_tasks(
         world,
         asked.split,
@@ -83,8 +85,8 @@ class Showing(NamedTuple):
     """share of the calls that time out and are made again"""
     mistakes: float
     """share of the calls before which a wrong one stands, on which no loss falls"""
-    kinds: int
-    """of entities in the world: each demonstration names its own otherwise; 0: they keep their names"""
+    renamed: World | None
+    """each demonstration names the entities of this world otherwise; None: they keep their names"""
     longest: int
     """tokens; longer demonstrations are left out"""
 
@@ -94,7 +96,7 @@ def live_demonstrations(asked: tuple[Drawing, ...], wording: Wording, how: Showi
     """`demonstrated` of drawn tasks of one world, answered by the tools themselves."""
     if not asked:
         return []
-    world = world_with(asked[0].shortcuts)
+    world = world_with(asked[0].shortcuts, asked[0].entities)
     tasks = [task for drawing in asked for task in drawn(drawing)]
     chat = wording.chat(SentencePieceTokenizer(wording.pieces))
     return demonstrated(tasks, Environment(world.tools, PythonBackend(world.functions)), chat, how)
@@ -106,4 +108,4 @@ def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, how: Show
     played = demonstrations(tasks, faulty, chat, mistakes=how.mistakes)
     examples = [one for one in played if len(one.tokens.ids) <= how.longest]
     shown = [one.tokens for one in balanced(examples, len(examples), seed=0)]
-    return renamed(shown, chat.tokenizer, how.kinds, seed=0) if how.kinds else shown
+    return renamed(shown, chat.tokenizer, how.renamed, seed=0) if how.renamed else shown

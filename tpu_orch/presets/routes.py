@@ -73,7 +73,7 @@ def routes() -> RunConfig:
 
 def prepare(config: RunConfig, folder: Path) -> Material:
     """Draws tasks and demonstrations; trains the tokenizer, or takes that of the run whose weights it starts from."""
-    world = world_with(config.world.shortcuts)
+    world = world_with(config.world.shortcuts, config.world.entities)
     showing, training, testing = drawings(config)
     shown = [task for drawing in showing for task in drawn(drawing)]
     tools, environment, (shown, trained, held_out) = _answered(
@@ -84,7 +84,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     chat, asked = wording.chat(tokenizer), config.world
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
     timeouts = 0.0 if asked.form == "plan" else asked.shown_timeouts  # there is one plan: no call is made again
-    how = Showing(timeouts, asked.shown_mistakes, len(world.kinds), longest)
+    how = Showing(timeouts, asked.shown_mistakes, world, longest)
     if asked.openness == 1 and not asked.evolved:
         examples = live_demonstrations(showing, wording, how)
     else:
@@ -97,7 +97,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         train_tasks=trained,
         eval_tasks=held_out,
         identity={
-            "world": world_digest(asked.shortcuts) + asked.evolved,
+            "world": world_digest(asked.shortcuts, asked.entities) + asked.evolved,
             "tokenizer": tokenizer.identity,
             "tasks": task_digest([*shown, *trained, *held_out]),
             **weights_identity(config),
@@ -113,7 +113,18 @@ def drawings(config: RunConfig) -> tuple[tuple[Drawing, ...], Drawing, Drawing]:
     def draw(purpose: int, split: str, depths: tuple[int, ...], per_depth: int, repeats: bool = False) -> Drawing:
         seed, plan = 3 * config.seed + purpose, asked.form == "plan"
         depths = tuple(depth for depth in depths if depth or not plan)  # a plan has nowhere to state an answer
-        return Drawing(asked.shortcuts, split, depths, per_depth, seed, asked.longer, repeats, asked.distractors, plan)
+        return Drawing(
+            asked.shortcuts,
+            asked.entities,
+            split,
+            depths,
+            per_depth,
+            seed,
+            asked.longer,
+            repeats,
+            asked.distractors,
+            plan,
+        )
 
     training = draw(TRAINED, "train", asked.trained_depths, asked.trained_per_depth, asked.repeats)
     testing = draw(HELD_OUT, asked.evaluated, EVALUATED_DEPTHS, config.eval.per_depth)
@@ -153,10 +164,11 @@ def recorded(live: Backend, openness: float, tasks: list[Task]) -> Backend:
     return PartlyRecorded(live, openness, [ToolCall(step.name, step.arguments) for t in tasks for step in t.reference])
 
 
-def world_digest(shortcuts: int) -> str:
+def world_digest(shortcuts: int, entities: int = 0) -> str:
     """What tells one world of this preset from another."""
     names = "/".join(relation.name for relation in relations_with(shortcuts))
-    return hashlib.blake2b(f"{WORLD_SEED}/{names}".encode(), digest_size=16).hexdigest()
+    size = f"/{entities}" if entities else ""
+    return hashlib.blake2b(f"{WORLD_SEED}/{names}{size}".encode(), digest_size=16).hexdigest()
 
 
 def tokenizer_of(config: RunConfig, world: World, folder: Path) -> Tokenizer:
@@ -164,7 +176,7 @@ def tokenizer_of(config: RunConfig, world: World, folder: Path) -> Tokenizer:
     pieces = folder / TOKENIZER
     if not pieces.exists():
         if config.weights is None:
-            train_sandbox_tokenizer(world, config.tokens).save(pieces)
+            train_sandbox_tokenizer(world, config.tokens, whole_ids=config.world.entities > 0).save(pieces)
         else:
             shutil.copyfile(_of_run(config.weights), pieces)
     return load_tokenizer(pieces)

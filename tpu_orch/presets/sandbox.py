@@ -95,7 +95,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         tools=world.tools,
         environment=environment,
         chat=chat,
-        demonstrations=renamed(examples, tokenizer, len(world.kinds), seed=0),
+        demonstrations=renamed(examples, tokenizer, world, seed=0),
         train_tasks=trained,
         eval_tasks=held_out,
         identity={

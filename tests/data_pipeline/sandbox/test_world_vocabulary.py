@@ -39,7 +39,7 @@ def test_renamed_demonstrations_say_the_same_of_other_entities() -> None:
     tokenizer = train_sandbox_tokenizer(WORLD)
     tasks = [task for task in TASKS["train"] if task.calls in (2, 3)][:100]
     plain = [one.tokens for one in demonstrations(tasks, ENVIRONMENT, Chat(tokenizer))]
-    other = renamed(plain, tokenizer, len(WORLD.kinds), seed=1)
+    other = renamed(plain, tokenizer, WORLD, seed=1)
     kind_of = {entity[:2]: kind for kind, pool in WORLD.pools["train"].items() for entity in pool}
     for before, after in zip(plain, other, strict=True):
         said, told = tokenizer.decode(before.ids), tokenizer.decode(after.ids)
@@ -49,9 +49,27 @@ def test_renamed_demonstrations_say_the_same_of_other_entities() -> None:
         assert [kind_of[name[:2]] for name in names] == [kind_of[name[:2]] for name in others]
         assert np.array_equal(before.sampled, after.sampled)
         assert names != others
-    assert [one.ids.tobytes() for one in renamed(plain, tokenizer, len(WORLD.kinds), seed=1)] == [
+    assert [one.ids.tobytes() for one in renamed(plain, tokenizer, WORLD, seed=1)] == [
         one.ids.tobytes() for one in other
     ]
+
+
+def test_whole_ids_are_one_token_and_are_renamed_within_their_kind() -> None:
+    world = make_world(0, entities=40)
+    tokenizer = train_sandbox_tokenizer(world, whole_ids=True)
+    assert all(len(tokenizer.encode(entity)) == 1 for entity in world.places)
+    tasks = sandbox_tasks(world, "train", (2,), 50)
+    chat = Chat(tokenizer)
+    plain = [
+        one.tokens for one in demonstrations(tasks, Environment(world.tools, PythonBackend(world.functions)), chat)
+    ]
+    moved = 0
+    for before, after in zip(plain, renamed(plain, tokenizer, world, seed=1), strict=True):
+        names, others = (IDS.findall(tokenizer.decode(one.ids)) for one in (before, after))
+        assert [names.index(name) for name in names] == [others.index(name) for name in others]
+        assert [world.places[name].kind for name in names] == [world.places[name].kind for name in others]
+        moved += names != others
+    assert moved == len(plain)
 
 
 def refused_by(kind: ResultKind) -> ToolResult:

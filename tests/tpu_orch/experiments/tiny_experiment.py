@@ -20,6 +20,7 @@ from tpu_orch.trainer.platform import prepare_platform
 
 SMALL = {
     "tokens": 1024,
+    "world.entities": 0,
     "model": ModelOptions(layers=1, d_model=32, heads=2, kv_heads=1, head_dim=16, d_ff=48),
     "engine.rows": 32,
     "engine.max_new_tokens": 24,
