@@ -1,4 +1,4 @@
-"""Settings of every test: CPU, eight fake devices, float32 exact, shapes in signatures checked."""
+"""Settings of every test: CPU, eight fake devices, float32 exact, shapes in signatures checked, no test judged by its speed."""
 
 import os
 
@@ -10,7 +10,12 @@ os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
+
+# A machine under load is no reason to fail.
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 
 # Signatures of these rooms are checked at run time: a wrong rank or a clash of two B's is an error where it happens.
 _hook = install_import_hook(["models", "rewards", "tpu_orch"], "beartype.beartype")
