@@ -56,7 +56,7 @@ def run_experiment(
 
 def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int) -> list[JsonObject]:
     """The rows that are there and those that are made now, by this process or another. Raises Stopped."""
-    read_results(out / RESULTS)  # a broken line is better named before anything is run
+    before = read_results(out / RESULTS)  # a broken line is better named before anything is run
     whole = list(trials(experiment, seeds))
     starts = Runs()
 
@@ -81,6 +81,8 @@ def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth:
 
     works = []
     for number, trial in enumerate(whole, start=1):
+        if row_of(before, trial.seed, trial.arm.name):
+            continue
         start = start_config(experiment, out, trial.seed, trial.arm.start)
         works += [starts.work(start), work(number, trial, start)]
     share(works)

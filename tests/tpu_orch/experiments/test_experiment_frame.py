@@ -3,6 +3,7 @@ that leaves a run folder of replayed rollouts; `test_experiment_run` has the rea
 """
 
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,6 +202,17 @@ def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, tmp_pat
     assert [(row["seed"], row["arm"]) for row in rows] == [(s, a) for s in (0, 1) for a in ("tier", "outcome")]
     with pytest.raises(InputError, match=r"common.trainer.steps was 2 and is 1"):
         running.run_experiment(chosen(tiny(), [], 1), tmp_path, range(1), 4)
+
+
+def test_rows_alone_are_gone_on_from(monkeypatch, tmp_path) -> None:
+    """As when a folder comes from elsewhere, without its runs."""
+    monkeypatch.setattr(running, "train", StandIn())
+    rows = running.run_experiment(experiment(), tmp_path, range(1), 4)
+    shutil.rmtree(tmp_path / "seed-0")
+    second = StandIn()
+    monkeypatch.setattr(running, "train", second)
+    assert running.run_experiment(experiment(), tmp_path, range(2), 4)[: len(rows)] == rows
+    assert {config.seed for config in second.configs} == {1}
 
 
 def test_a_folder_of_an_older_version_is_gone_on_with(monkeypatch, tmp_path) -> None:
