@@ -6,8 +6,8 @@ demonstrations alone (groups of one have no advantage); further supervised train
 demonstrations and on the references of the very tasks that the others learn from; supervised training on the best of the
 arm's own rollouts.
 
-Time: 45 minutes a seed and as many for the learning rates, on two cores with `--jobs 2`, from four arms that were run: a start takes
-two minutes on one of them, an arm with its tests four to seven. Nothing is known of GPUs.
+Time: 45 minutes a seed and as many for the learning rates, on two cores with `--jobs 2`, from four arms that were run: a start
+takes two minutes on one of them, an arm with its tests four to seven. Nothing is known of GPUs.
 
 Decision rule, fixed before any run of this start: the figure is the share of test tasks of four to six calls that are answered
 rightly (600 of each), of the policy after its last update. One arm is better than another if the 95 % t-interval of the paired
