@@ -11,7 +11,6 @@ from tpu_orch.presets.routes import routes
 GPU_START = {"model.layers": 6, "model.d_model": 256, "model.d_ff": 768, "warmup.batch": 64, "engine.rows": 512}
 GPU_ARM = {"trainer.prompts": 128, "engine.rows": 512, "micro_tokens": 32768}
 
-
 WORLD = {"world.entities": 200, "tokens": 2560, "world.shown_depths": (0, 1, 2)}
 
 
@@ -40,7 +39,7 @@ def common() -> RunConfig:
 
     Replay weighs little: at a weight of 1 the gradient of 16 demonstrations is three to ten times as long as that of the
     rollouts, and an optimiser that normalises their sum then follows the noise of the former: nothing was learnt. Many tasks
-    with small groups, two rollouts kept of each: what is learnt of few tasks is good for those alone.
+    with small groups, two rollouts kept of each, since what is learnt of few tasks may be good for those alone.
     """
     return with_changes(
         replace(routes(), out=Path("arm")),
