@@ -25,13 +25,18 @@ def renamed(examples: Sequence[Tokens], tokenizer: Tokenizer, world: World, seed
       tokenizer: of the world (`train_sandbox_tokenizer`).
       seed: of the draws.
     """
-    kinds = len(world.kinds)
-    alphabets: list[Sequence[str]] = [*(FIRST_PIECES[kind::kinds] for kind in range(kinds)), SECOND_PIECES]
-    if len(tokenizer.encode(next(iter(world.places)))) == 1:
-        alphabets = [[one for one, place in world.places.items() if place.kind == kind] for kind in world.kinds]
-    numbers = [[_only_id(tokenizer, piece) for piece in alphabet] for alphabet in alphabets]
+    whole = len(tokenizer.encode(next(iter(world.places)))) == 1
+    numbers = [[_only_id(tokenizer, piece) for piece in alphabet] for alphabet in _alphabets(world, whole)]
     rng = random.Random(f"{seed}/renamed")
     return [one._replace(ids=_exchange(numbers, tokenizer.vocab_size, rng)[one.ids]) for one in examples]
+
+
+def _alphabets(world: World, whole: bool) -> list[Sequence[str]]:
+    """What is exchanged among itself: the ids of each kind, or their pieces."""
+    if whole:
+        return [[one for one, place in world.places.items() if place.kind == kind] for kind in world.kinds]
+    kinds = len(world.kinds)
+    return [*(FIRST_PIECES[kind::kinds] for kind in range(kinds)), SECOND_PIECES]
 
 
 def _exchange(alphabets: Sequence[Sequence[int]], size: int, rng: random.Random) -> np.ndarray:

@@ -85,8 +85,8 @@ class Showing(NamedTuple):
     """share of the calls that time out and are made again"""
     mistakes: float
     """share of the calls before which a wrong one stands, on which no loss falls"""
-    renamed: World | None
-    """each demonstration names the entities of this world otherwise; None: they keep their names"""
+    renamed: bool
+    """each demonstration names its entities otherwise"""
     longest: int
     """tokens; longer demonstrations are left out"""
 
@@ -99,13 +99,13 @@ def live_demonstrations(asked: tuple[Drawing, ...], wording: Wording, how: Showi
     world = world_with(asked[0].shortcuts, asked[0].entities)
     tasks = [task for drawing in asked for task in drawn(drawing)]
     chat = wording.chat(SentencePieceTokenizer(wording.pieces))
-    return demonstrated(tasks, Environment(world.tools, PythonBackend(world.functions)), chat, how)
+    return demonstrated(tasks, world, Environment(world.tools, PythonBackend(world.functions)), chat, how)
 
 
-def demonstrated(tasks: list[Task], answered: Environment, chat: Chat, how: Showing) -> list[Tokens]:
+def demonstrated(tasks: list[Task], world: World, answered: Environment, chat: Chat, how: Showing) -> list[Tokens]:
     """Demonstrations of the tasks, tools shown evenly."""
     faulty = Environment(answered.tools, FaultyBackend(answered.backend, Faults(timeout=how.timeouts)))
     played = demonstrations(tasks, faulty, chat, mistakes=how.mistakes)
     examples = [one for one in played if len(one.tokens.ids) <= how.longest]
     shown = [one.tokens for one in balanced(examples, len(examples), seed=0)]
-    return renamed(shown, chat.tokenizer, how.renamed, seed=0) if how.renamed else shown
+    return renamed(shown, chat.tokenizer, world, seed=0) if how.renamed else shown

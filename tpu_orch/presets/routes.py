@@ -84,11 +84,11 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     chat, asked = wording.chat(tokenizer), config.world
     longest = MOST_TOKENS if config.schemas == "none" else config.engine.capacity
     timeouts = 0.0 if asked.form == "plan" else asked.shown_timeouts  # there is one plan: no call is made again
-    how = Showing(timeouts, asked.shown_mistakes, world, longest)
+    how = Showing(timeouts, asked.shown_mistakes, True, longest)
     if asked.openness == 1 and not asked.evolved:
         examples = live_demonstrations(showing, wording, how)
     else:
-        examples = demonstrated(shown, environment, chat, how)
+        examples = demonstrated(shown, world, environment, chat, how)
     return Material(
         tools=tools,
         environment=environment,

@@ -68,7 +68,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         tools=world.tools,
         environment=live,
         chat=chat,
-        demonstrations=demonstrated(shown, live, chat, Showing(0.0, 0.0, None, MOST_TOKENS)),
+        demonstrations=demonstrated(shown, world, live, chat, Showing(0.0, 0.0, False, MOST_TOKENS)),
         train_tasks=shown or held_out,
         eval_tasks=held_out,
         identity={
