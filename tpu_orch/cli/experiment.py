@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from data_pipeline.errors import InputError
-from tpu_orch.experiments.catalogue import find_experiment
+from tpu_orch.experiments.catalogue import EXPERIMENTS, find_experiment
 from tpu_orch.experiments.frame import Experiment, Scale, chosen
 from tpu_orch.experiments.plan import seconds
 from tpu_orch.experiments.results import RESULTS, read_results
@@ -25,7 +25,8 @@ class Args:
 
     Each arm is an ordinary run in OUT/NAME/seed-S/arm-A. A row for each goes to OUT/NAME/results.jsonl; tables with 95 %
     intervals are printed and written to OUT/NAME/tables.txt, figures beside them to OUT/NAME/report.html. Interrupted at any
-    moment, the same command goes on; more seeds and more arms can be asked for later in the same folder.
+    moment, the same command goes on; more seeds and more arms can be asked for later in the same folder. What another
+    experiment in OUT has already, a start or an arm that is the same, is taken over.
 
     For example: tpu-orch experiment depth --dry-run
                  tpu-orch experiment depth --seeds 5
@@ -81,7 +82,8 @@ def run(args: Args) -> int:
     from tpu_orch.trainer.platform import prepare_platform
 
     prepare_platform()
-    rows = run_experiment(experiment, out, seeds, args.tasks, args.tune)
+    others = [chosen(scaled(make(), args.scale), (), args.steps) for make in EXPERIMENTS.values()]
+    rows = run_experiment(experiment, out, seeds, args.tasks, args.tune, others)
     if rows is None:
         return stopped(out)
     with claimed(out / "results.lock", wait=True):

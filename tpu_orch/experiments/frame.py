@@ -4,7 +4,7 @@ Every arm of a seed begins with the same weights, draws the same tasks in the sa
 is an ordinary run of the trainer in a folder of its own, so what holds for runs holds here: killed at any moment, it goes on.
 
 OUT/NAME/config.json              what was asked
-OUT/NAME/seed-S/START/            the warm-up that arms begin with
+OUT/starts/DIGEST/seed-S/         the warm-up that arms begin with, whatever their experiment; DIGEST of its configuration
 OUT/NAME/seed-S/arm-A/            the arm's run; seed-S/arm-A/TEST/ its tests
 OUT/NAME/results.jsonl            one row for each arm of each seed, as it is done
 OUT/NAME/tables.txt report.html   what came of it

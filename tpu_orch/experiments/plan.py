@@ -1,12 +1,15 @@
 """The runs that an experiment consists of, each with its folder and its whole configuration; and how long they may take."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tpu_orch.config import RunConfig
+from data_pipeline.jsontext import write_json_sorted
+from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments.frame import Arm, Experiment, Test, with_changes
 
+STARTS = "starts"
 SAMPLES = 64
 """Rollouts of each of some deep training tasks that the start is tried with: has reinforcement learning anything to find?"""
 
@@ -29,8 +32,10 @@ def trials(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Trial]:
 
 
 def start_config(experiment: Experiment, out: Path, seed: int, name: str) -> RunConfig:
-    """The warm-up of a seed."""
-    return with_changes(experiment.starts[name], {"seed": seed, "out": out / f"seed-{seed}" / name})
+    """The warm-up of a seed; it lies beside the experiment's folder, where others that begin with the same find it."""
+    start = with_changes(experiment.starts[name], {"seed": 0, "out": Path()})
+    digest = hashlib.sha256(write_json_sorted(to_json(start))).hexdigest()[:8]
+    return with_changes(start, {"seed": seed, "out": out.parent / STARTS / digest / f"seed-{seed}"})
 
 
 def arm_config(experiment: Experiment, out: Path, trial: Trial) -> RunConfig:

@@ -12,6 +12,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig, to_json, unset
 from tpu_orch.experiments import measure, tuning
+from tpu_orch.experiments.borrowing import borrowed, left_out, settings
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
 from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
@@ -28,7 +29,12 @@ class Stopped(Exception):
 
 
 def run_experiment(
-    experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int, tune: bool = False
+    experiment: Experiment,
+    out: Path,
+    seeds: Sequence[int],
+    per_depth: int,
+    tune: bool = False,
+    others: Sequence[Experiment] = (),
 ) -> list[JsonObject] | None:
     """Every arm of every seed, and their rows; None if it was asked to stop before.
 
@@ -38,6 +44,7 @@ def run_experiment(
       out: the experiment's own folder.
       per_depth: tasks of each number of calls that finished arms are tested on.
       tune: choose each arm's learning rate first.
+      others: experiments of whose rows those that say the same are taken over; their folders lie beside `out`.
     Raises:
       InputError: the folder holds the experiment with other settings.
       WorkFailed: a run failed.
@@ -45,11 +52,14 @@ def run_experiment(
     whole = settings(experiment, per_depth, tune)
     with (
         claimed(out / "settings.lock", wait=True),
-        open_run(out, whole, defaults={"common": unset(experiment.common)}, tell=say),
+        open_run(out, whole, defaults=left_out(experiment), tell=say),
     ):
         pass
     try:
-        return all_rows(tuned(experiment, out) if tune else experiment, out, seeds, per_depth)
+        if tune:
+            return all_rows(tuned(experiment, out), out, seeds, per_depth)
+        take_over(experiment, others, out, seeds, per_depth)
+        return all_rows(experiment, out, seeds, per_depth)
     except Stopped:
         return None
 
@@ -89,10 +99,25 @@ def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth:
     return read_results(out / RESULTS)
 
 
+def take_over(
+    experiment: Experiment, others: Sequence[Experiment], out: Path, seeds: Sequence[int], per_depth: int
+) -> None:
+    """Adds the rows that other experiments have of what is still to be done."""
+    there = read_results(out / RESULTS)
+    for trial in trials(experiment, seeds):
+        if row_of(there, trial.seed, trial.arm.name):
+            continue
+        if row := borrowed(experiment, others, out, trial, per_depth):
+            say(f"{experiment.name}: seed {trial.seed}, arm {trial.arm.name}: taken over from {row['taken_from']}")
+            keep(out, row, experiment)
+
+
 def keep(out: Path, row: JsonObject, experiment: Experiment) -> None:
-    """Adds a row to those that are there."""
+    """Adds a row to those that are there, unless its arm has one by now."""
     with claimed(out / "results.lock", wait=True):
-        write_results(out / RESULTS, [*read_results(out / RESULTS), row], [arm.name for arm in experiment.arms])
+        there = read_results(out / RESULTS)
+        if row_of(there, row["seed"], row["arm"]) is None:
+            write_results(out / RESULTS, [*there, row], [arm.name for arm in experiment.arms])
 
 
 class Runs:
@@ -132,17 +157,6 @@ def tuned(experiment: Experiment, out: Path) -> Experiment:
         rates[arm.name] = tuning.best_rate(experiment, own, ends)
         say(f"{experiment.name}: arm {arm.name} learns at {rates[arm.name]:g}")
     return tuning.with_rates(experiment, rates)
-
-
-def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
-    """What must stay the same in an experiment's folder. Seeds and arms may be added."""
-    return {
-        "experiment": experiment.name,
-        "per_depth": per_depth,
-        "tune": tune,
-        "common": to_json(experiment.common),
-        "tests": {test.name: dict(test.change) for test in experiment.tests},
-    }
 
 
 def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObject], per_depth: int) -> JsonObject:

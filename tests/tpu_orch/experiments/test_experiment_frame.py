@@ -38,6 +38,12 @@ ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
 TASKS = route_tasks(WORLD, "test", (1, 4), 4)
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An experiment's folder; what experiments share lies beside it."""
+    return tmp_path / "tiny"
+
+
 class StandIn:
     """Leaves a finished run behind: under `tier` the first three of four tasks of each depth are solved, else the first two."""
 
@@ -83,32 +89,31 @@ def experiment():
     return tiny()._replace(arms=[*tiny().arms, Arm("sft", "as long", as_long_as="tier")])
 
 
-def test_every_arm_of_every_seed_gets_a_row_and_nothing_is_run_twice(monkeypatch, tmp_path) -> None:
+def test_every_arm_of_every_seed_gets_a_row_and_nothing_is_run_twice(monkeypatch, out) -> None:
     stand_in = StandIn()
     monkeypatch.setattr(running, "train", stand_in)
-    rows = running.run_experiment(experiment(), tmp_path, range(2), 4)
+    rows = running.run_experiment(experiment(), out, range(2), 4)
     assert [(row["seed"], row["arm"]) for row in rows] == [(s, a) for s in (0, 1) for a in ("tier", "outcome", "sft")]
     assert rows[0]["tests"]["test"]["4"]["answer"] == 0.75 and rows[1]["tests"]["test"]["4"]["answer"] == 0.5
     assert rows[0]["sampled"] == 200 and rows[0]["updates"] == 2
     runs = 2 * (1 + 3 * 2)  # a start, and each arm with its test
     assert len(stand_in.configs) == runs
-    written = (tmp_path / RESULTS).read_bytes()
-    assert running.run_experiment(experiment(), tmp_path, range(2), 4) == rows
-    (tmp_path / RESULTS).unlink()
-    running.run_experiment(experiment(), tmp_path, range(2), 4)
+    written = (out / RESULTS).read_bytes()
+    assert running.run_experiment(experiment(), out, range(2), 4) == rows
+    (out / RESULTS).unlink()
+    running.run_experiment(experiment(), out, range(2), 4)
     assert len(stand_in.configs) == runs
-    assert timeless(tmp_path) == [
-        {k: v for k, v in json.loads(line).items() if k != TIMES} for line in written.splitlines()
-    ]
+    assert timeless(out) == [{k: v for k, v in json.loads(line).items() if k != TIMES} for line in written.splitlines()]
 
 
-def test_arms_of_a_seed_share_start_and_seed_and_differ_in_what_they_say_alone(monkeypatch, tmp_path) -> None:
+def test_arms_of_a_seed_share_start_and_seed_and_differ_in_what_they_say_alone(monkeypatch, out) -> None:
     stand_in = StandIn()
     monkeypatch.setattr(running, "train", stand_in)
-    running.run_experiment(experiment(), tmp_path, range(1), 4)
+    running.run_experiment(experiment(), out, range(1), 4)
     by_name = {config.out.name: config for config in stand_in.configs if config.out.name != "test"}
     tier, outcome, sft = (by_name[f"arm-{name}"] for name in ("tier", "outcome", "sft"))
-    assert tier.weights == outcome.weights == sft.weights == by_name["start"].out
+    assert tier.weights == outcome.weights == sft.weights == stand_in.configs[0].out
+    assert tier.weights.is_relative_to(out.parent / "starts")
     assert to_json(with_changes(outcome, {"reward": "tier", "out": tier.out})) == to_json(tier)
     assert sft.trainer.steps == 0 and sft.warmup.steps == round(22.0 / (8.0 / 2))  # tier was the second run: 22 s of it
     tests = [config for config in stand_in.configs if config.out.name == "test"]
@@ -117,34 +122,36 @@ def test_arms_of_a_seed_share_start_and_seed_and_differ_in_what_they_say_alone(m
 
 @pytest.mark.parametrize("moment", [1, 3, 7])
 def test_an_interruption_changes_no_row(monkeypatch, tmp_path, moment: int) -> None:
+    whole, cut = tmp_path / "whole" / "tiny", tmp_path / "cut" / "tiny"
     monkeypatch.setattr(running, "train", StandIn())
-    running.run_experiment(tiny(), tmp_path / "whole", range(2), 4)
+    running.run_experiment(tiny(), whole, range(2), 4)
     monkeypatch.setattr(running, "train", StandIn(moment))
     with pytest.raises(KeyboardInterrupt):
-        running.run_experiment(tiny(), tmp_path / "cut", range(2), 4)
+        running.run_experiment(tiny(), cut, range(2), 4)
     second = StandIn()
     monkeypatch.setattr(running, "train", second)
-    running.run_experiment(tiny(), tmp_path / "cut", range(2), 4)
+    running.run_experiment(tiny(), cut, range(2), 4)
     assert len(second.configs) == 10 - (moment - 1)
-    assert timeless(tmp_path / "cut") == timeless(tmp_path / "whole")
+    assert timeless(cut) == timeless(whole)
 
 
 def test_two_at_once_share_the_work_and_leave_the_rows_of_one(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(running, "train", StandIn())
-    running.run_experiment(experiment(), tmp_path / "one", range(3), 4, tune=True)
+    running.run_experiment(experiment(), tmp_path / "one" / "tiny", range(3), 4, tune=True)
     monkeypatch.setattr(sharing, "PAUSE", 0.01)
     stand_in = StandIn(pause=0.02)
     monkeypatch.setattr(running, "train", stand_in)
     with ThreadPoolExecutor(2) as pool:
         found = [
-            pool.submit(running.run_experiment, experiment(), tmp_path / "two", range(3), 4, True) for _ in range(2)
+            pool.submit(running.run_experiment, experiment(), tmp_path / "two" / "tiny", range(3), 4, True)
+            for _ in range(2)
         ]
         rows = [each.result() for each in found]
     made = [config.out for config in stand_in.configs]
     assert len(made) == len(set(made)) and rows[0] == rows[1]
-    assert [(row["seed"], row["arm"], row["learning_rate"], row["tests"]) for row in timeless(tmp_path / "two")] == [
-        (row["seed"], row["arm"], row["learning_rate"], row["tests"]) for row in timeless(tmp_path / "one")
-    ]
+    assert [
+        (row["seed"], row["arm"], row["learning_rate"], row["tests"]) for row in timeless(tmp_path / "two" / "tiny")
+    ] == [(row["seed"], row["arm"], row["learning_rate"], row["tests"]) for row in timeless(tmp_path / "one" / "tiny")]
 
 
 def test_what_somebody_else_holds_is_left_to_them(monkeypatch, tmp_path) -> None:
@@ -183,10 +190,10 @@ def test_several_processes_are_given_the_same_words(tmp_path) -> None:
         side_by_side(["experiment", "depth"], 999999)
 
 
-def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(monkeypatch, tmp_path) -> None:
+def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(monkeypatch, out) -> None:
     stand_in = StandIn()
     monkeypatch.setattr(running, "train", stand_in)
-    rows = running.run_experiment(experiment(), tmp_path, range(1), 4, tune=True)
+    rows = running.run_experiment(experiment(), out, range(1), 4, tune=True)
     assert {row["arm"]: row["learning_rate"] for row in rows} == {"tier": 2e-3, "outcome": 4e-3, "sft": 2e-3}
     tried = [config for config in stand_in.configs if "tuning" in str(config.out)]
     assert [one.trainer.learning_rate for one in tried] == [1e-3, 2e-3, 4e-3] * 2
@@ -195,50 +202,50 @@ def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(m
     assert rows[1]["tests"]["test"]["4"]["answer"] == 0.75
 
 
-def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, tmp_path) -> None:
+def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, out) -> None:
     monkeypatch.setattr(running, "train", StandIn())
-    running.run_experiment(chosen(tiny(), ["outcome"], None), tmp_path, range(1), 4)
-    rows = running.run_experiment(tiny(), tmp_path, range(2), 4)
+    running.run_experiment(chosen(tiny(), ["outcome"], None), out, range(1), 4)
+    rows = running.run_experiment(tiny(), out, range(2), 4)
     assert [(row["seed"], row["arm"]) for row in rows] == [(s, a) for s in (0, 1) for a in ("tier", "outcome")]
     with pytest.raises(InputError, match=r"common.trainer.steps was 2 and is 1"):
-        running.run_experiment(chosen(tiny(), [], 1), tmp_path, range(1), 4)
+        running.run_experiment(chosen(tiny(), [], 1), out, range(1), 4)
 
 
-def test_rows_alone_are_gone_on_from(monkeypatch, tmp_path) -> None:
+def test_rows_alone_are_gone_on_from(monkeypatch, out) -> None:
     """As when a folder comes from elsewhere, without its runs."""
     monkeypatch.setattr(running, "train", StandIn())
-    rows = running.run_experiment(experiment(), tmp_path, range(1), 4)
-    shutil.rmtree(tmp_path / "seed-0")
+    rows = running.run_experiment(experiment(), out, range(1), 4)
+    shutil.rmtree(out / "seed-0")
     second = StandIn()
     monkeypatch.setattr(running, "train", second)
-    assert running.run_experiment(experiment(), tmp_path, range(2), 4)[: len(rows)] == rows
+    assert running.run_experiment(experiment(), out, range(2), 4)[: len(rows)] == rows
     assert {config.seed for config in second.configs} == {1}
 
 
-def test_a_folder_of_an_older_version_is_gone_on_with(monkeypatch, tmp_path) -> None:
+def test_a_folder_of_an_older_version_is_gone_on_with(monkeypatch, out) -> None:
     monkeypatch.setattr(running, "train", StandIn())
-    rows = running.run_experiment(experiment(), tmp_path, range(1), 4)
-    path = tmp_path / "config.json"
+    rows = running.run_experiment(experiment(), out, range(1), 4)
+    path = out / "config.json"
     whole = json.loads(path.read_text())
     assert whole["common"]["world"].pop("form") == "turns"
     path.write_text(json.dumps(whole))
-    assert running.run_experiment(experiment(), tmp_path, range(1), 4) == rows
+    assert running.run_experiment(experiment(), out, range(1), 4) == rows
 
 
-def test_a_stop_is_no_failure_and_a_broken_row_is_named(monkeypatch, tmp_path) -> None:
+def test_a_stop_is_no_failure_and_a_broken_row_is_named(monkeypatch, out) -> None:
     monkeypatch.setattr(running, "train", lambda config: None)
-    assert running.run_experiment(tiny(), tmp_path, range(1), 4) is None
-    (tmp_path / RESULTS).write_text('{"seed": 0}\n')
+    assert running.run_experiment(tiny(), out, range(1), 4) is None
+    (out / RESULTS).write_text('{"seed": 0}\n')
     with pytest.raises(InputError, match=r"results.jsonl:1"):
-        running.run_experiment(tiny(), tmp_path, range(1), 4)
+        running.run_experiment(tiny(), out, range(1), 4)
 
 
-def test_the_report_says_what_came_of_it_and_loads_nothing(monkeypatch, tmp_path) -> None:
+def test_the_report_says_what_came_of_it_and_loads_nothing(monkeypatch, out) -> None:
     monkeypatch.setattr(running, "train", StandIn())
-    rows = running.run_experiment(tiny(), tmp_path, range(2), 4)
-    text = write_outcome(tiny(), rows, tmp_path)
+    rows = running.run_experiment(tiny(), out, range(2), 4)
+    text = write_outcome(tiny(), rows, out)
     assert "tier - outcome" in text and "not decided: 2 of 5 seeds" in text and "0.250 (0.25 to 0.25)" in text
-    page = (tmp_path / "report.html").read_text()
+    page = (out / "report.html").read_text()
     assert "machine a stand-in" in page
     assert "<svg" in page and "src=" not in page and "default-src 'none'" in page and len(page) < 2_000_000
 

@@ -1,0 +1,96 @@
+"""What another experiment has run is not run again, and nothing is taken over that depends on something else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tpu_orch.experiments.ablation import ablation
+from tpu_orch.experiments.borrowing import borrowed, settings
+from tpu_orch.experiments.credit import credit
+from tpu_orch.experiments.depth import depth
+from tpu_orch.experiments.drift import drift
+from tpu_orch.experiments.frame import Experiment, with_changes
+from tpu_orch.experiments.plan import Trial, start_config
+from tpu_orch.experiments.results import RESULTS, write_results
+
+PER_DEPTH = 600
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """OUT with a `depth` whose arms are all done for seeds 0 and 1."""
+    mine = tmp_path / "depth"
+    mine.mkdir()
+    (mine / "config.json").write_text(json.dumps(settings(depth(), PER_DEPTH, tune=False)))
+    names = [arm.name for arm in depth().arms]
+    rows = [{"seed": seed, "arm": name, "tests": {}, "experiment": "depth"} for seed in (0, 1) for name in names]
+    write_results(mine / RESULTS, rows, names)
+    return tmp_path
+
+
+def taken(experiment: Experiment, out: Path, per_depth: int = PER_DEPTH, seed: int = 0) -> set[str]:
+    """Arms of the experiment that need not be run."""
+    trials = [Trial(seed, arm) for arm in experiment.arms]
+    found = [borrowed(experiment, [depth(), experiment], out / experiment.name, one, per_depth) for one in trials]
+    return {row["arm"] for row in found if row}
+
+
+def test_equal_arms_are_taken_over(folder: Path) -> None:
+    assert taken(ablation(), folder) == {"tier", "graduated", "binary", "format-answer", "start"}
+    row = borrowed(ablation(), [depth()], folder / "ablation", Trial(1, ablation().arm("format-answer")), PER_DEPTH)
+    assert row is not None
+    assert (row["seed"], row["experiment"], row["taken_from"]) == (1, "ablation", "depth")
+
+
+def test_what_else_is_seen_of_an_arm_counts(folder: Path) -> None:
+    assert taken(credit(), folder) == {"rollout"}  # of the start, `credit` measures more than `depth`
+
+
+def test_the_moment_of_take_off_is_read_anew(folder: Path) -> None:
+    heights = {0: 0.0, 10: 0.6, 20: 1.0}
+    curve = [{"updates": at, "sampled": 9 * at, "answer": dict.fromkeys("456", high)} for at, high in heights.items()]
+    row = {"seed": 5, "arm": "tier", "tests": {}, "experiment": "depth", "curve": curve, "reached": {"updates": 8.0}}
+    write_results(folder / "depth" / RESULTS, [row], ["tier"])
+    mine = borrowed(credit(), [depth()], folder / "credit", Trial(5, credit().arm("rollout")), PER_DEPTH)
+    assert mine is not None
+    assert mine["reached"]["updates"] == pytest.approx(15)  # .8, not depth's .5
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        lambda folder: taken(drift(), folder),  # another world
+        lambda folder: taken(ablation(), folder, per_depth=100),
+        lambda folder: taken(ablation(), folder, seed=2),
+        lambda folder: taken(ablation(), folder / "elsewhere"),
+        lambda folder: taken(changed({"trainer.prompts": 47}), folder),
+        lambda folder: taken(ablation()._replace(starts=later()), folder),
+        lambda folder: taken(depth(), folder),  # its own rows are no others'
+    ],
+)
+def test_nothing_else_is(folder: Path, case) -> None:
+    assert case(folder) == set()
+
+
+def test_rows_of_older_settings_are_left(folder: Path) -> None:
+    stored = settings(depth(), PER_DEPTH, tune=False)
+    stored["common"]["trainer"]["prompts"] = 47
+    (folder / "depth" / "config.json").write_text(json.dumps(stored))
+    assert taken(ablation(), folder) == set()
+
+
+def changed(change: dict) -> Experiment:
+    return ablation()._replace(common=with_changes(ablation().common, change))
+
+
+def later() -> dict:
+    return {name: with_changes(one, {"warmup.steps": 501}) for name, one in ablation().starts.items()}
+
+
+def test_experiments_share_starts(tmp_path: Path) -> None:
+    of_depth = start_config(depth(), tmp_path / "depth", 3, "start")
+    assert start_config(ablation(), tmp_path / "ablation", 3, "start") == of_depth
+    folders = {start_config(ablation(), tmp_path / "ablation", 3, name).out for name in ablation().starts}
+    assert len(folders) == len(ablation().starts)
+    assert start_config(depth(), tmp_path / "depth", 4, "start").out.parent == of_depth.out.parent

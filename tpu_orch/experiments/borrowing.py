@@ -1,0 +1,88 @@
+"""Rows that another experiment of the same folder has already: an arm that two of them compare is run once.
+
+`ablation` and `credit`, for one, compare arms that `depth` has too. A row is taken over if everything that determines it is
+the same there: the start, the arm, its tests, and what is read off them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_pipeline.jsontext import read_json
+from data_pipeline.words import JsonObject
+from tpu_orch.config import to_json, unset
+from tpu_orch.experiments.frame import Experiment, with_changes
+from tpu_orch.experiments.measure import reached
+from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config
+from tpu_orch.experiments.results import RESULTS, read_results, row_of
+from tpu_orch.runs.folder import CONFIG, completed
+
+
+def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
+    """What must stay the same in an experiment's folder. Seeds and arms may be added."""
+    return {
+        "experiment": experiment.name,
+        "per_depth": per_depth,
+        "tune": tune,
+        "common": to_json(experiment.common),
+        "tests": {test.name: dict(test.change) for test in experiment.tests},
+    }
+
+
+def left_out(experiment: Experiment) -> JsonObject:
+    """What a field of the settings means that an older version did not write."""
+    return {"common": unset(experiment.common)}
+
+
+def borrowed(
+    experiment: Experiment, others: Sequence[Experiment], out: Path, trial: Trial, per_depth: int
+) -> JsonObject | None:
+    """The row of the trial as another experiment has it, with the name of that one; None if none has it.
+
+    Args:
+      out: the experiment's own folder; the others' lie beside it.
+    """
+    if trial.arm.as_long_as:
+        return None
+    wanted = determining(experiment, trial, per_depth)
+    for other in others:
+        if other.name == experiment.name or not _is_there(other, out.parent / other.name, per_depth):
+            continue
+        rows = read_results(out.parent / other.name / RESULTS)
+        for arm in other.arms:
+            row = row_of(rows, trial.seed, arm.name)
+            if row and not arm.as_long_as and determining(other, Trial(trial.seed, arm), per_depth) == wanted:
+                return _renamed(row, experiment, trial.arm.name)
+    return None
+
+
+def _renamed(row: JsonObject, experiment: Experiment, arm: str) -> JsonObject:
+    """The row as this experiment's, read against its own threshold."""
+    taken = {**row, "experiment": experiment.name, "arm": arm, "taken_from": row["experiment"]}
+    if row.get("reached"):
+        taken["reached"] = reached(row["curve"], experiment.deep, experiment.threshold)
+    return taken
+
+
+def determining(experiment: Experiment, trial: Trial, per_depth: int) -> JsonObject:
+    """Everything that a row depends on, whatever its experiment and its arm are called."""
+    out = Path(experiment.name)
+    arm = arm_config(experiment, out, trial)
+    tests = {test.name: test_config(experiment, out, trial, test, per_depth) for test in experiment.tests}
+    place = {"out": Path("out"), "weights": Path("weights")}
+    seen = experiment.look if trial.arm.trains else experiment.look_at_start
+    return {
+        "start": to_json(
+            with_changes(start_config(experiment, out, trial.seed, trial.arm.start), {"out": Path("out")})
+        ),
+        "arm": to_json(with_changes(arm, place)) if trial.arm.trains else None,
+        "tests": {name: to_json(with_changes(test, place)) for name, test in tests.items()},
+        "seen": seen.__qualname__ if seen else None,
+    }
+
+
+def _is_there(experiment: Experiment, folder: Path, per_depth: int) -> bool:
+    """Whether the folder holds this experiment with these settings, learning rates not chosen."""
+    if not (folder / CONFIG).exists() or not (folder / RESULTS).exists():
+        return False
+    stored = completed(read_json((folder / CONFIG).read_bytes()), left_out(experiment))
+    return stored == settings(experiment, per_depth, tune=False)
