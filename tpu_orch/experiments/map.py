@@ -1,12 +1,12 @@
-"""`tpu-orch experiment map --seeds 3`: when does an execution reward beat outcome and trajectory matching, and when not?
+"""`tpu-orch experiment map --seeds 3 --jobs 2`: when does an execution reward beat outcome and trajectory matching, and when not?
 
-Four things are varied, each alone around a middle and start success against the three others: how well the start does (120,
-250 and 500 warm-up steps), how many routes lead to an answer (0 or 8 shortcuts in the world), rollouts a group (4, 16),
-and how much of the world the store answers in training (the references alone, half, everything; tests are always executable).
-In each cell `tier`, `outcome` and `toolrl` train from the same start on the same tasks; heat maps show `tier` minus each of
-the others.
+Four things are varied, each of three against how well the start does (it was shown up to two or up to three calls): how many
+routes lead to an answer (0 or 8 shortcuts in the world), rollouts a group (8, 32; as many a step), and how much of the world
+the store answers in training (the references alone, half, everything; tests are always executable). In each cell `tier`,
+`outcome` and `toolrl` train from the same start on the same tasks, for half of `depth`'s updates; heat maps show `tier` minus
+each of the others.
 
-Time: an estimate of 60 minutes a seed on two cores.
+Time: an estimate of 50 minutes a seed on two cores with `--jobs 2`.
 
 Decision rule, fixed before any run: a cell counts as won or lost if the 95 % t-interval of the paired difference (share of
 test tasks of four to six calls answered rightly) leaves out 0 over at least five seeds; with fewer the map shows means alone
@@ -20,29 +20,32 @@ from tpu_orch.experiments.frame import Arm, Contrast, Experiment, Grid, with_cha
 from tpu_orch.experiments.settings import common, start
 
 REWARDS = {"tier": "tier", "outcome": "outcome", "toolrl": "toolrl=1"}
-STEPS, SHORTCUTS, GROUPS, OPENNESS = (120, 250, 500), (0, 8), (4, 16), (0.0, 0.5, 1.0)
+SHOWN, SHORTCUTS, GROUPS, OPENNESS = (2, 3), (0, 8), (8, 32), (0.0, 0.5, 1.0)
+ROLLOUTS = 384  # of a step
+KEPT = 4  # one of so many
 
 
 class Cell(NamedTuple):
-    steps: int = 250
+    shown: int = 2
+    """most calls of a demonstration of its start"""
     shortcuts: int = 8
-    group: int = 16
+    group: int = 8
     openness: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"w{self.steps}-r{self.shortcuts}-g{self.group}-o{self.openness:g}"
+        return f"s{self.shown}-r{self.shortcuts}-g{self.group}-o{self.openness:g}"
 
     @property
     def start(self) -> str:
-        return f"start-w{self.steps}-r{self.shortcuts}"
+        return f"start-s{self.shown}-r{self.shortcuts}"
 
 
 def cells() -> list[Cell]:
     """Start success against each of the other three, which stay at their middle meanwhile; each cell once."""
-    found = [Cell(steps, shortcuts=routes) for steps in STEPS for routes in SHORTCUTS]
-    found += [Cell(steps, group=group) for steps in STEPS for group in GROUPS]
-    found += [Cell(steps, openness=openness) for steps in STEPS for openness in OPENNESS]
+    found = [Cell(shown, shortcuts=routes) for shown in SHOWN for routes in SHORTCUTS]
+    found += [Cell(shown, group=group) for shown in SHOWN for group in GROUPS]
+    found += [Cell(shown, openness=openness) for shown in SHOWN for openness in OPENNESS]
     return list(dict.fromkeys(found))
 
 
@@ -50,19 +53,19 @@ def grids() -> list[Grid]:
     """Start success against each of the other three, `tier` minus each of the other rewards."""
     made = []
     varied: tuple[tuple[str, Sequence[float], Callable[[int, float], Cell]], ...] = (
-        ("shortcuts", SHORTCUTS, lambda steps, choice: Cell(steps, shortcuts=int(choice))),
-        ("rollouts a group", GROUPS, lambda steps, choice: Cell(steps, group=int(choice))),
-        ("share answered", OPENNESS, lambda steps, choice: Cell(steps, openness=choice)),
+        ("shortcuts", SHORTCUTS, lambda shown, choice: Cell(shown, shortcuts=int(choice))),
+        ("rollouts a group", GROUPS, lambda shown, choice: Cell(shown, group=int(choice))),
+        ("share answered", OPENNESS, lambda shown, choice: Cell(shown, openness=choice)),
     )
     for label, choices, cell in varied:
         for other in ("outcome", "toolrl"):
-            laid = {(str(steps), f"{choice:g}"): cell(steps, choice).name for steps in STEPS for choice in choices}
+            laid = {(str(shown), f"{choice:g}"): cell(shown, choice).name for shown in SHOWN for choice in choices}
             made.append(
                 Grid(
                     f"tier - {other}, by {label}",
-                    "warm-up steps",
+                    "calls shown to the start",
                     label,
-                    [str(steps) for steps in STEPS],
+                    [str(shown) for shown in SHOWN],
                     [f"{choice:g}" for choice in choices],
                     {place: Contrast(f"{name}-tier", f"{name}-{other}") for place, name in laid.items()},
                 )
@@ -74,11 +77,12 @@ def map_of_rewards() -> Experiment:
     arms = [
         Arm(
             f"{cell.name}-{name}",
-            f"{name}: {cell.steps} warm-up steps, {cell.shortcuts} shortcuts, groups of {cell.group}, openness {cell.openness:g}",
+            f"{name}: shown {cell.shown} calls, {cell.shortcuts} shortcuts, groups of {cell.group}, openness {cell.openness:g}",
             {
                 "reward": reward,
                 "trainer.group": cell.group,
-                "trainer.prompts": 128 // cell.group,
+                "trainer.prompts": ROLLOUTS // cell.group,
+                "trainer.kept_of_group": cell.group // KEPT,
                 "world.openness": cell.openness,
             },
             start=cell.start,
@@ -87,20 +91,22 @@ def map_of_rewards() -> Experiment:
         for name, reward in REWARDS.items()
     ]
     starts = {
-        cell.start: with_changes(start(), {"warmup.steps": cell.steps, "world.shortcuts": cell.shortcuts})
+        cell.start: with_changes(
+            start(), {"world.shown_depths": tuple(range(cell.shown + 1)), "world.shortcuts": cell.shortcuts}
+        )
         for cell in cells()
     }
     return Experiment(
         name="map",
         says=__doc__ or "",
-        common=with_changes(common(), {"trainer.steps": 12, "eval.every": 12}),
+        common=with_changes(common(), {"trainer.steps": 24}),
         starts=starts,
         arms=arms,
         contrasts=[
             Contrast(f"{cell.name}-tier", f"{cell.name}-{other}") for cell in cells() for other in ("outcome", "toolrl")
         ],
-        start_seconds=150,
-        arm_seconds=60,
+        start_seconds=100,
+        arm_seconds=190,
         measured=False,
         grids=grids(),
     )
