@@ -35,9 +35,14 @@ def verdict(difference: Mean) -> str:
     """What a paired difference decides: it must leave 0 outside its interval, over FEWEST seeds or more."""
     if difference.seeds < FEWEST:
         return f"not decided: {difference.seeds} of {FEWEST} seeds"
-    if difference.low > 0:
-        return "the first is better"
-    return "the second is better" if difference.high < 0 else "no difference shown"
+    if not decided(difference):
+        return "no difference shown"
+    return "the first is better" if difference.value > 0 else "the second is better"
+
+
+def decided(difference: Mean) -> bool:
+    """Whether its interval leaves 0 out, over seeds enough."""
+    return difference.seeds >= FEWEST and (difference.low > 0 or difference.high < 0)
 
 
 def crossing(x: Sequence[float], y: Sequence[float], threshold: float) -> float | None:
@@ -54,9 +59,9 @@ def crossing(x: Sequence[float], y: Sequence[float], threshold: float) -> float 
 
 
 def spread(mean: Mean) -> str:
-    """For a table: .61 (.48 to .74)."""
+    """For a table: 0.610 (0.480 to 0.740)."""
     if math.isnan(mean.value):
         return ""
     if math.isnan(mean.low):
         return f"{mean.value:.3f}"
-    return f"{mean.value:.3f} ({mean.low:.2f} to {mean.high:.2f})"
+    return f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})"

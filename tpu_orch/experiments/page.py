@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML file that opens offline, and the same tables as text."""
+"""The report of an experiment: one HTML file that opens offline, the same tables as text, and a picture of what came of it."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.figures import figures
+from tpu_orch.experiments.forest import forests, picture
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.heat import heat_maps
 from tpu_orch.experiments.tables import Titled, tables
@@ -17,15 +18,17 @@ from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
 from tpu_orch.runs.files import write_whole
 
-TABLES, PAGE = "tables.txt", "report.html"
+TABLES, PAGE, PICTURE = "tables.txt", "report.html", "summary.svg"
 
 
 def write_outcome(experiment: Experiment, rows: Sequence[JsonObject], out: Path) -> str:
-    """Writes both into the experiment's folder and returns the tables as text."""
+    """Writes them into the experiment's folder and returns the tables as text."""
     found = tables(experiment, rows)
     text = "\n".join(as_text(one) for one in found)
     write_whole(out / TABLES, text.encode())
     write_whole(out / PAGE, html(experiment, rows, found).encode())
+    if drawing := picture(experiment, rows):
+        write_whole(out / PICTURE, drawing.encode())
     return text
 
 
@@ -43,7 +46,8 @@ def as_text(one: Titled) -> str:
 
 def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Titled]) -> str:
     """The page: what was to be decided, tables, figures."""
-    cards = "".join(figure(chart) for chart in [*heat_maps(experiment, rows), *figures(experiment, rows)])
+    charts = [*forests(experiment, rows), *heat_maps(experiment, rows), *figures(experiment, rows)]
+    cards = "".join(map(figure, charts))
     sections = "".join(
         f'<section><h2>{escape(one.title)}</h2><p class="lead">{escape(one.caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(one.title)}">{table(one.numbers)}</div></section>'

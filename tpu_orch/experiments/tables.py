@@ -72,7 +72,7 @@ def answers(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
     tasks = {figures["tasks"] for row in rows for figures in row["tests"].get(name, {}).values()}
     caption = (
         f"Share of {' or '.join(map(str, sorted(tasks)))} test tasks of each number of calls answered rightly, greedy, after the "
-        f"last update; mean over the seeds. Last: over {_spoken(experiment.deep)} calls, with its 95 % t-interval over seeds."
+        f"last update; mean over the seeds. Last: over {spoken(experiment.deep)} calls, with its 95 % t-interval over seeds."
     )
     return Titled("Answers by number of calls", caption, Numbers(["arm", "seeds", *map(str, depths), "deep"], lines))
 
@@ -91,7 +91,7 @@ def contrasts(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
         if last.seeds:
             lines.append([f"{one.first} - {one.second}", str(last.seeds), spread(last), verdict(last), spread(equal)])
     caption = (
-        f"Differences of the mean over {_spoken(experiment.deep)} calls, seed by seed, with 95 % t-intervals: on the test tasks "
+        f"Differences of the mean over {spoken(experiment.deep)} calls, seed by seed, with 95 % t-intervals: on the test tasks "
         "after equal updates (which decides), and on the dev tasks after equal sampled tokens (the least that any arm with whole "
         "groups drew in that seed)."
     )
@@ -101,8 +101,15 @@ def contrasts(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
 
 def paired(rows: Sequence[JsonObject], first: str, second: str, figure: Callable[[JsonObject], float | None]) -> Mean:
     """First minus second over the seeds that both have."""
+    return mean_over_seeds(paired_values(rows, first, second, figure))
+
+
+def paired_values(
+    rows: Sequence[JsonObject], first: str, second: str, figure: Callable[[JsonObject], float | None]
+) -> list[float]:
+    """First minus second, seed by seed."""
     one, other = values(rows, first, figure), values(rows, second, figure)
-    return mean_over_seeds([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
+    return [one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())]
 
 
 def budget(experiment: Experiment, rows: Sequence[JsonObject], seed: int) -> int:
@@ -135,7 +142,7 @@ def take_off(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
             )
             lines.append([arm.name, f"{len(hit)} of {len(found)}", *middle])
     caption = (
-        f"Seeds in which the mean over {_spoken(experiment.deep)} calls on the dev tasks reached {experiment.threshold:g} at "
+        f"Seeds in which the mean over {spoken(experiment.deep)} calls on the dev tasks reached {experiment.threshold:g} at "
         "all, and the median updates and sampled tokens of those; seeds that did not reach it are not in the median."
     )
     return Titled("When it takes off", caption, Numbers(["arm", "reached", "updates", "sampled tokens"], lines))
@@ -173,7 +180,7 @@ def fitness(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
                 [f"{row['arm']}, seed {row['seed']}", f"{success:.3f}", f"{found[most]:.2f}", "yes" if fit else "no"]
             )
     caption = (
-        f"Wanted: greedy success at {_spoken(experiment.deep)} calls between {START_SUCCESS[0]:g} and {START_SUCCESS[1]:g}, and "
+        f"Wanted: greedy success at {spoken(experiment.deep)} calls between {START_SUCCESS[0]:g} and {START_SUCCESS[1]:g}, and "
         f"one right answer or more in 64 samples for at least {START_PASS:g} of 32 such training tasks."
     )
     return Titled("The starts", caption, Numbers(["start", "greedy, deep", "pass@64, deep", "as wanted"], lines))
@@ -190,7 +197,7 @@ def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
         ]
         if found[0].seeds:
             lines.append([arm.name, *map(spread, found)])
-    caption = f"Accuracy over {_spoken(experiment.deep)} calls in each test, with 95 % t-intervals over seeds."
+    caption = f"Accuracy over {spoken(experiment.deep)} calls in each test, with 95 % t-intervals over seeds."
     return Titled("Tests", caption, Numbers(["arm", *columns], lines))
 
 
@@ -215,5 +222,5 @@ def left_over(experiment: Experiment, rows: Sequence[JsonObject], seeds: Sequenc
     return sum(row_of(rows, seed, arm.name) is None for seed in seeds for arm in experiment.arms)
 
 
-def _spoken(depths: Sequence[int]) -> str:
+def spoken(depths: Sequence[int]) -> str:
     return f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else str(depths[0])

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from matplotlib.figure import Figure
 from tiny_experiment import tiny
 
 from data_pipeline.backends import PythonBackend
@@ -12,6 +13,7 @@ from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.words import Rollout, StopReason, ToolCall
 from tpu_orch.experiments import measure
+from tpu_orch.experiments.forest import differences, draw_lines, forests, picture
 from tpu_orch.experiments.frame import Contrast, Grid
 from tpu_orch.experiments.heat import heat_maps
 from tpu_orch.experiments.holes import signs
@@ -97,6 +99,23 @@ def test_a_heat_map_has_the_differences_in_its_cells() -> None:
     (chart,) = heat_maps(tiny()._replace(grids=[grid]), ROWS)
     assert chart.numbers.rows[0][:2] == ["a", spread(mean_over_seeds([0.4, 0.1]))] and "+0.25" in chart.wide
     assert heat_maps(tiny()._replace(grids=[grid]), []) == []
+
+
+def test_dots_stand_where_the_numbers_are() -> None:
+    rows = [
+        row(seed, arm, high, 1000) for seed in range(5) for arm, high in (("tier", 0.7 + seed / 100), ("outcome", 0.4))
+    ]
+    of_arms, of_differences = forests(tiny(), rows)
+    assert [line[0] for line in of_arms.numbers.rows] == ["tier", "outcome"]
+    expected = spread(mean_over_seeds([0.3, 0.31, 0.32, 0.33, 0.34]))
+    assert of_differences.numbers.rows == [["tier - outcome", expected, "0.300 0.310 0.320 0.330 0.340"]]
+    (drawn,) = differences(tiny(), rows)
+    axes = Figure().subplots()
+    draw_lines(axes, [drawn, drawn._replace(name="fewer", seeds=drawn.seeds[:4])], signed=True)
+    means = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    assert [float(line.get_xdata()[0]) for line in means] == pytest.approx([0.32, 0.315])
+    assert means[0].get_markerfacecolor() != means[1].get_markerfacecolor()  # four seeds decide nothing
+    assert picture(tiny(), rows).startswith("<svg") and picture(tiny(), []) == ""
 
 
 def test_figures_of_rollouts_are_those_counted_by_hand() -> None:

@@ -270,6 +270,7 @@ def drawn(
     legend: bool = False,
     columns: Sequence[int] = (1,),
     stacked: bool = False,
+    tall: float | None = None,
 ) -> Chart:
     """A chart with its two drawings.
 
@@ -278,13 +279,14 @@ def drawn(
       legend: whether the lines or parts are named over the axes.
       columns: widths of the axes, relative to each other.
       stacked: in a narrow place the axes stand under each other.
+      tall: points, where what is drawn needs another height than the others.
     """
     pictures = []
     for name, (width, height) in (("wide", WIDE), ("narrow", NARROW)):
         upright = stacked and name == "narrow"
-        tall = height + (150 * (len(columns) - 1) if upright else 0)
+        high = (tall or height) + (150 * (len(columns) - 1) if upright else 0)
         with matplotlib.rc_context(STYLE):
-            figure = Figure(figsize=(width / DPI, tall / DPI), dpi=DPI, layout="constrained")
+            figure = Figure(figsize=(width / DPI, high / DPI), dpi=DPI, layout="constrained")
             figure.patch.set_alpha(0)
             grid = (len(columns), 1) if upright else (1, len(columns))
             ratios = {} if upright else {"width_ratios": list(columns)}
@@ -294,7 +296,7 @@ def drawn(
             paint(axes)
             if legend:
                 rows = _legend(figure, axes, width)
-                figure.set_size_inches(width / DPI, (tall + LEGEND_ROW * rows) / DPI)
+                figure.set_size_inches(width / DPI, (high + LEGEND_ROW * rows) / DPI)
             pictures.append(inline_svg(figure, f"{title}. {caption}", f"{key}-{name}"))
     return Chart(key, title, caption, pictures[0], pictures[1], numbers)
 
