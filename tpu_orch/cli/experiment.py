@@ -24,7 +24,7 @@ class Args:
     """Compares arms (rewards, objectives, ...) that begin with the same weights and meet the same tasks, seed by seed.
 
     Each arm is an ordinary run in OUT/NAME/seed-S/arm-A. A row for each goes to OUT/NAME/results.jsonl; tables with 95 %
-    intervals are printed and written to OUT/NAME/tables.txt, figures beside them to OUT/NAME/report.html. Interrupted at any
+    intervals are printed and written to OUT/NAME/tables.md, figures beside them to OUT/NAME/report.html. Interrupted at any
     moment, the same command goes on; more seeds and more arms can be asked for later in the same folder. What another
     experiment in OUT has already, a start or an arm that is the same, is taken over.
 

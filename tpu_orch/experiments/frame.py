@@ -7,7 +7,7 @@ OUT/NAME/config.json              what was asked
 OUT/starts/DIGEST/seed-S/         the warm-up that arms begin with, whatever their experiment; DIGEST of its configuration
 OUT/NAME/seed-S/arm-A/            the arm's run; seed-S/arm-A/TEST/ its tests
 OUT/NAME/results.jsonl            one row for each arm of each seed, as it is done
-OUT/NAME/tables.txt report.html summary.svg   what came of it
+OUT/NAME/tables.md report.html summary.svg   what came of it
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML file that opens offline, the same tables as text, and a picture of what came of it."""
+"""The report of an experiment: one HTML file that opens offline, its tables as Markdown, and a picture of what came of it."""
 
 from collections.abc import Sequence
 from html import escape
@@ -18,18 +18,25 @@ from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
 from tpu_orch.runs.files import write_whole
 
-TABLES, PAGE, PICTURE = "tables.txt", "report.html", "summary.svg"
+TABLES, PAGE, PICTURE = "tables.md", "report.html", "summary.svg"
 
 
 def write_outcome(experiment: Experiment, rows: Sequence[JsonObject], out: Path) -> str:
-    """Writes them into the experiment's folder and returns the tables as text."""
+    """Writes them into the experiment's folder and returns the tables for a terminal."""
     found = tables(experiment, rows)
-    text = "\n".join(as_text(one) for one in found)
-    write_whole(out / TABLES, text.encode())
+    write_whole(out / TABLES, "\n".join(map(as_markdown, found)).encode())
     write_whole(out / PAGE, html(experiment, rows, found).encode())
     if drawing := picture(experiment, rows):
         write_whole(out / PICTURE, drawing.encode())
-    return text
+    return "\n".join(map(as_text, found))
+
+
+def as_markdown(one: Titled) -> str:
+    """A table for pages of text."""
+    head = one.numbers.head
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *one.numbers.rows]
+    drawn = "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+    return f"### {one.title}\n\n{drawn}\n{one.caption}\n"
 
 
 def as_text(one: Titled) -> str:

@@ -245,6 +245,7 @@ def test_the_report_says_what_came_of_it_and_loads_nothing(monkeypatch, out) -> 
     rows = running.run_experiment(tiny(), out, range(2), 4)
     text = write_outcome(tiny(), rows, out)
     assert "tier - outcome" in text and "not decided: 2 of 5 seeds" in text and "0.250 (0.250 to 0.250)" in text
+    assert "| tier - outcome | 2 | 0.250 (0.250 to 0.250) |" in (out / "tables.md").read_text()
     page = (out / "report.html").read_text()
     assert "machine a stand-in" in page
     assert "<svg" in page and "src=" not in page and "default-src 'none'" in page and len(page) < 2_000_000
