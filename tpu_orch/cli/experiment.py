@@ -9,13 +9,13 @@ from typing import Annotated
 import tyro
 
 from data_pipeline.errors import InputError
-from tpu_orch.experiments.catalogue import EXPERIMENTS, find_experiment
+from tpu_orch.experiments.designs.catalogue import EXPERIMENTS, find_experiment
+from tpu_orch.experiments.designs.settings import scaled
 from tpu_orch.experiments.frame import Experiment, Scale, chosen
+from tpu_orch.experiments.outcome.tables import left_over
 from tpu_orch.experiments.plan import seconds
 from tpu_orch.experiments.results import RESULTS, read_results
-from tpu_orch.experiments.settings import scaled
 from tpu_orch.experiments.side_by_side import side_by_side
-from tpu_orch.experiments.tables import left_over
 from tpu_orch.experiments.tuning import FACTORS, SHARE, tunable
 
 
@@ -76,7 +76,7 @@ def run(args: Args) -> int:
         return 0
     if args.jobs > 1 and not side_by_side(["experiment", *words_of(replace(args, jobs=1))], args.jobs):
         return stopped(out)
-    from tpu_orch.experiments.page import write_outcome
+    from tpu_orch.experiments.outcome.page import write_outcome
     from tpu_orch.experiments.running import run_experiment
     from tpu_orch.runs.locks import claimed
     from tpu_orch.trainer.platform import prepare_platform

@@ -52,8 +52,8 @@ def run(args: Args) -> int:
 
 def experiment(args: Args) -> int:
     """The tables and figures of an experiment's folder, made anew from its rows."""
-    from tpu_orch.experiments.catalogue import find_experiment
-    from tpu_orch.experiments.page import write_outcome
+    from tpu_orch.experiments.designs.catalogue import find_experiment
+    from tpu_orch.experiments.outcome.page import write_outcome
     from tpu_orch.experiments.results import read_results
 
     folder = args.runs[0]

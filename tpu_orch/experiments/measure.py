@@ -19,7 +19,7 @@ from data_pipeline.formats.rows import read_document
 from data_pipeline.words import JsonObject, Rollout, Task, Tool
 from rewards.scoring import find_reward, score
 from tpu_orch.evaluation.evaluate import SOLVED
-from tpu_orch.experiments.intervals import crossing
+from tpu_orch.experiments.outcome.intervals import crossing
 from tpu_orch.reports.page.faults import compare_with_reference
 from tpu_orch.runs.folder import METRICS, ROLLOUTS, SUMMARY, TASKS, TOOLS
 from tpu_orch.runs.metrics import read_metrics

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tpu_orch.experiments.advantage_errors import Outcome, Parent, errors, estimate, true_advantages
+from tpu_orch.experiments.designs.advantage_errors import Outcome, Parent, errors, estimate, true_advantages
 
 
 def outcome(reward: float, *credits: float) -> Outcome:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tpu_orch.experiments.ablation import ablation
 from tpu_orch.experiments.borrowing import borrowed, settings
-from tpu_orch.experiments.credit import credit
-from tpu_orch.experiments.depth import depth
-from tpu_orch.experiments.drift import drift
+from tpu_orch.experiments.designs.ablation import ablation
+from tpu_orch.experiments.designs.credit import credit
+from tpu_orch.experiments.designs.depth import depth
+from tpu_orch.experiments.designs.drift import drift
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, start_config
 from tpu_orch.experiments.results import RESULTS, write_results

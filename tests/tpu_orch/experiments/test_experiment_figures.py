@@ -13,12 +13,12 @@ from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.words import Rollout, StopReason, ToolCall
 from tpu_orch.experiments import measure
-from tpu_orch.experiments.forest import differences, draw_lines, forests, picture
+from tpu_orch.experiments.designs.holes import signs
 from tpu_orch.experiments.frame import Contrast, Grid
-from tpu_orch.experiments.heat import heat_maps
-from tpu_orch.experiments.holes import signs
-from tpu_orch.experiments.intervals import crossing, mean_over_seeds, spread, verdict
-from tpu_orch.experiments.tables import at_tokens, budget, contrasts, paired, take_off
+from tpu_orch.experiments.outcome.forest import differences, draw_lines, forests, picture
+from tpu_orch.experiments.outcome.heat import heat_maps
+from tpu_orch.experiments.outcome.intervals import crossing, mean_over_seeds, spread, verdict
+from tpu_orch.experiments.outcome.tables import at_tokens, budget, contrasts, paired, take_off
 
 WORLD = make_world(0, relations=relations_with(8))
 ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))

@@ -25,9 +25,9 @@ from tpu_orch.cli.experiment import Args, words_of
 from tpu_orch.cli.main import main
 from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments import running, sharing
-from tpu_orch.experiments.catalogue import EXPERIMENTS
+from tpu_orch.experiments.designs.catalogue import EXPERIMENTS
 from tpu_orch.experiments.frame import Arm, chosen, with_changes
-from tpu_orch.experiments.page import write_outcome
+from tpu_orch.experiments.outcome.page import write_outcome
 from tpu_orch.experiments.results import RESULTS, TIMES, read_results
 from tpu_orch.experiments.sharing import Work, share
 from tpu_orch.experiments.side_by_side import side_by_side

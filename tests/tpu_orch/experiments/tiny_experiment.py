@@ -14,8 +14,8 @@ import jax
 
 from tpu_orch.config import ModelOptions
 from tpu_orch.experiments import running
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
-from tpu_orch.experiments.settings import common, start
 from tpu_orch.trainer.platform import prepare_platform
 
 SMALL = {

@@ -14,8 +14,8 @@ centred objective. "The form matters" if `parameters` or `plan` differs from `ti
 since a form that is better after the updates may have been so before.
 """
 
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
-from tpu_orch.experiments.settings import common, start
 
 GRADUATED = (
     ("atomic", "graduated.atomic", "likeness of the calls alone"),

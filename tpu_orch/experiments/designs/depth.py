@@ -18,8 +18,8 @@ smallest number of tokens sampled by any of the arms stands beside that at equal
 to .05 of the tasks of four to six calls, with pass@64 of .3; the table says what it was.
 """
 
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
-from tpu_orch.experiments.settings import common, start
 
 REWARDS = (
     ("tier", "tier", "valid calls, executed, the right answer by any route"),

@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment, Grid
-from tpu_orch.experiments.intervals import Mean, spread
-from tpu_orch.experiments.tables import headline, paired
+from tpu_orch.experiments.outcome.intervals import Mean, spread
+from tpu_orch.experiments.outcome.tables import headline, paired
 from tpu_orch.reports.page.charts import Chart, Numbers, drawn
 from tpu_orch.reports.page.palette import LIGHT
 

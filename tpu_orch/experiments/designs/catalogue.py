@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from data_pipeline.errors import InputError
-from tpu_orch.experiments.ablation import ablation
-from tpu_orch.experiments.credit import credit
-from tpu_orch.experiments.depth import depth
-from tpu_orch.experiments.drift import drift
+from tpu_orch.experiments.designs.ablation import ablation
+from tpu_orch.experiments.designs.credit import credit
+from tpu_orch.experiments.designs.depth import depth
+from tpu_orch.experiments.designs.drift import drift
+from tpu_orch.experiments.designs.holes import holes
+from tpu_orch.experiments.designs.map import map_of_rewards
+from tpu_orch.experiments.designs.synthesis import synthesis
 from tpu_orch.experiments.frame import Experiment
-from tpu_orch.experiments.holes import holes
-from tpu_orch.experiments.map import map_of_rewards
-from tpu_orch.experiments.synthesis import synthesis
 
 EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "depth": depth,

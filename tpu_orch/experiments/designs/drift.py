@@ -14,8 +14,8 @@ difference on a version leaves out 0. A policy that never saw other names has ha
 expectation is that none follows v2 and v4 at once.
 """
 
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, Test, with_changes
-from tpu_orch.experiments.settings import common, start
 
 SIGNATURES = {
     "schemas": "signatures",

@@ -19,8 +19,8 @@ from data_pipeline.formats import read_rollout_rows, read_tasks, rollout_from_ro
 from data_pipeline.jsontext import write_json_sorted
 from data_pipeline.words import JsonObject, Rollout, Task
 from rewards.answers import SPARE_CALLS, needed_calls
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
-from tpu_orch.experiments.settings import common, start
 from tpu_orch.runs.folder import ROLLOUTS, TASKS
 
 GUESSES = 3

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.words import JsonObject
-from tpu_orch.experiments.figures import figures
-from tpu_orch.experiments.forest import forests, picture
 from tpu_orch.experiments.frame import Experiment
-from tpu_orch.experiments.heat import heat_maps
-from tpu_orch.experiments.tables import Titled, tables
+from tpu_orch.experiments.outcome.figures import figures
+from tpu_orch.experiments.outcome.forest import forests, picture
+from tpu_orch.experiments.outcome.heat import heat_maps
+from tpu_orch.experiments.outcome.tables import Titled, tables
 from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
 from tpu_orch.runs.files import write_whole

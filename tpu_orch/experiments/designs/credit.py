@@ -13,9 +13,9 @@ more seeds, or in as many with a lower median; the 95 % t-interval of the paired
 beside it.
 """
 
-from tpu_orch.experiments.advantage_errors import advantage_errors
+from tpu_orch.experiments.designs.advantage_errors import advantage_errors
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
-from tpu_orch.experiments.settings import common, start
 
 
 def credit() -> Experiment:

@@ -16,8 +16,8 @@ and decides nothing.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tpu_orch.experiments.designs.settings import common, start
 from tpu_orch.experiments.frame import Arm, Contrast, Experiment, Grid, with_changes
-from tpu_orch.experiments.settings import common, start
 
 REWARDS = {"tier": "tier", "outcome": "outcome", "toolrl": "toolrl=1"}
 SHOWN, SHORTCUTS, GROUPS, OPENNESS = (2, 3), (0, 8), (8, 32), (0.0, 0.5, 1.0)

@@ -8,8 +8,8 @@ import numpy as np
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
-from tpu_orch.experiments.intervals import Mean, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.measure import deep_answer, over
+from tpu_orch.experiments.outcome.intervals import Mean, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.results import row_of
 from tpu_orch.reports.page.charts import Numbers
 
