@@ -92,6 +92,8 @@ class Experiment(NamedTuple):
     """Numbers of calls that the headline is the mean of."""
     threshold: float = 0.5
     """Of accuracy at `deep` numbers of calls: when was it reached?"""
+    rare: bool = True
+    """Whether starts are meant to be right at `deep` now and then only."""
     grids: Sequence[Grid] = ()
     look: Callable[[Path], JsonObject] | None = None
     """What else is read off an arm's folder: name -> number, or list of numbers over the steps."""

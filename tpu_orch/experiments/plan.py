@@ -65,7 +65,8 @@ def test_config(experiment: Experiment, out: Path, trial: Trial, test: Test, per
         "eval.every": 0,
         "eval.samples": 0,
     }
-    tried = {} if trial.arm.trains else {"eval.samples": SAMPLES, "world.trained_depths": experiment.deep}
+    looked = not trial.arm.trains and test is experiment.tests[0]
+    tried = {"eval.samples": SAMPLES, "world.trained_depths": experiment.deep} if looked else {}
     return with_changes(arm, {**still, **tried, **test.change})
 
 

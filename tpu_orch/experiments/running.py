@@ -168,14 +168,14 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
         arm = with_changes(arm, {"trainer.steps": 0, "warmup.steps": steps_for(arm, start, trial, rows)})
     if trial.arm.trains:
         finished(arm)
-    tests = {}
+    tests, tried = {}, None
     for test in experiment.tests:
         config = test_config(experiment, out, trial, test, per_depth)
         finished(config)
         for name, stage in zip(test.columns, ("before", "after"), strict=False):
             tests[name] = measure.by_depth(*measure.evaluated(config.out, stage))
         summary = measure.read_summary(config.out)
-        tried = summary["eval"].get("try_out")
+        tried = tried or summary["eval"].get("try_out")
         shutil.rmtree(config.out / CHECKPOINTS, ignore_errors=True)
     return {
         "experiment": experiment.name,

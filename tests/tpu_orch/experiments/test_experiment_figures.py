@@ -12,9 +12,10 @@ from data_pipeline.parsing.hermes import render_call
 from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.words import Rollout, StopReason, ToolCall
-from tpu_orch.experiments import measure
+from tpu_orch.experiments import frame, measure
 from tpu_orch.experiments.designs.holes import signs
 from tpu_orch.experiments.frame import Contrast, Grid
+from tpu_orch.experiments.outcome import tables
 from tpu_orch.experiments.outcome.forest import differences, draw_lines, forests, picture
 from tpu_orch.experiments.outcome.heat import heat_maps
 from tpu_orch.experiments.outcome.intervals import crossing, mean_over_seeds, spread, verdict
@@ -99,6 +100,18 @@ def test_a_heat_map_has_the_differences_in_its_cells() -> None:
     (chart,) = heat_maps(tiny()._replace(grids=[grid]), ROWS)
     assert chart.numbers.rows[0][:2] == ["a", spread(mean_over_seeds([0.4, 0.1]))] and "+0.25" in chart.wide
     assert heat_maps(tiny()._replace(grids=[grid]), []) == []
+
+
+def test_what_is_kept_of_the_first_test_is_said() -> None:
+    half = [row(seed, "tier", 0.8, 1000) for seed in range(5)]
+    for one, later in zip(half, (0.5, 0.51, 0.5, 0.49, 0.5), strict=True):
+        one["tests"]["v2"] = {str(depth): {"tasks": 10, "answer": later} for depth in (4, 5, 6)}
+        one["tests"]["v3"] = {str(depth): {"tasks": 10, "answer": later - 0.1} for depth in (4, 5, 6)}
+    wide = tiny()._replace(tests=[frame.Test("test"), frame.Test("v2"), frame.Test("v3")])
+    (line,) = tables.tested(wide, half).numbers.rows
+    assert line[2].endswith(", kept") and not line[3].endswith(", kept")
+    (line,) = tables.tested(wide, half[:4]).numbers.rows
+    assert "kept" not in "".join(line)
 
 
 def test_dots_stand_where_the_numbers_are() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.measure import deep_answer, over
-from tpu_orch.experiments.outcome.intervals import Mean, mean_over_seeds, spread, verdict
+from tpu_orch.experiments.outcome.intervals import FEWEST, Mean, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.results import row_of
 from tpu_orch.reports.page.charts import Numbers
 
@@ -169,21 +169,22 @@ def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
 
 
 def fitness(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
-    """Whether the starts are what the experiment wants."""
+    """What the starts can, and whether that is what the experiment wants."""
     lines = []
     for row in rows:
         if "pass_at" in row:
             success, found = headline(experiment, row), row["pass_at"]
             most = max(found, key=int)
             fit = START_SUCCESS[0] <= success <= START_SUCCESS[1] and found[most] >= START_PASS
-            lines.append(
-                [f"{row['arm']}, seed {row['seed']}", f"{success:.3f}", f"{found[most]:.2f}", "yes" if fit else "no"]
-            )
-    caption = (
-        f"Wanted: greedy success at {spoken(experiment.deep)} calls between {START_SUCCESS[0]:g} and {START_SUCCESS[1]:g}, and "
-        f"one right answer or more in 64 samples for at least {START_PASS:g} of 32 such training tasks."
-    )
-    return Titled("The starts", caption, Numbers(["start", "greedy, deep", "pass@64, deep", "as wanted"], lines))
+            wanted = ["yes" if fit else "no"] if experiment.rare else []
+            lines.append([f"{row['arm']}, seed {row['seed']}", f"{success:.3f}", f"{found[most]:.2f}", *wanted])
+    over = spoken(experiment.deep)
+    caption = f"Greedy success at {over} calls; one right answer or more in 64 samples of 32 such training tasks."
+    if experiment.rare:
+        low, high = START_SUCCESS
+        caption += f" Wanted: {low:g} to {high:g} of the former, at least {START_PASS:g} of the latter."
+    head = ["start", "greedy, deep", "pass@64, deep", *["as wanted"] * experiment.rare]
+    return Titled("The starts", caption, Numbers(head, lines))
 
 
 def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
@@ -196,9 +197,16 @@ def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
             for c in columns
         ]
         if found[0].seeds:
-            lines.append([arm.name, *map(spread, found)])
-    caption = f"Accuracy over {spoken(experiment.deep)} calls in each test, with 95 % t-intervals over seeds."
+            lines.append([arm.name, spread(found[0]), *(spread(one) + _kept(one, found[0]) for one in found[1:])])
+    caption = (
+        f"Accuracy over {spoken(experiment.deep)} calls in each test, with 95 % t-intervals over seeds. Kept: the lower end is "
+        f"at least half of the mean of the first test, over {FEWEST} seeds or more."
+    )
     return Titled("Tests", caption, Numbers(["arm", *columns], lines))
+
+
+def _kept(later: Mean, first: Mean) -> str:
+    return ", kept" if later.seeds >= FEWEST and later.low >= first.value / 2 else ""
 
 
 def seen(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
