@@ -6,6 +6,7 @@ Of each number of calls that tasks need:
     turn       share of the turns in which every call is right beside the reference (a turn without calls: the answer is right)
     call       share of the reference's steps that a call stands for rightly
     execution  share of the calls that have an ok result; tasks in which no call is made are left out
+    early      share of the tasks that are answered, wrongly, after fewer ok results than the shortest route needs
 `turn` and `call` compare with one reference and so say less where other routes are as good.
 """
 
@@ -25,7 +26,7 @@ from tpu_orch.runs.folder import METRICS, ROLLOUTS, SUMMARY, TASKS, TOOLS
 from tpu_orch.runs.metrics import read_metrics
 
 JUDGE = "tier"
-FIGURES = ("answer", "calls", "turn", "call", "execution")
+FIGURES = ("answer", "calls", "turn", "call", "execution", "early")
 
 
 def evaluated(run: Path, stage: str) -> tuple[list[Rollout], dict[str, Task], dict[str, Tool]]:
@@ -60,7 +61,13 @@ def figures(rollout: Rollout, task: Task, tools: Mapping[str, Tool], answered: b
         mine = right[place : place + len(turn.steps)]
         place += len(turn.steps)
         turns.append(all(mine) if turn.steps else answered)
-    made: dict[str, float | None] = {"calls": float(len(right)), "turn": _mean(turns)}
+    ok = sum(step.result is not None and step.result.ok for step in rollout.steps)
+    stated = bool(rollout.turns) and not rollout.turns[-1].steps
+    made: dict[str, float | None] = {
+        "calls": float(len(right)),
+        "turn": _mean(turns),
+        "early": float(stated and not answered and ok < task.calls),
+    }
     if task.reference:
         made["call"] = sum(right) / len(task.reference)
     if rollout.steps:
@@ -74,7 +81,7 @@ def _mean(values: Sequence[float] | Sequence[bool]) -> float | None:
 
 def over(figures_by_depth: JsonObject, depths: Sequence[int], name: str = "answer") -> float:
     """The mean of a figure over these numbers of calls, each counting alike; those that were not asked are left out."""
-    found = [figures_by_depth[str(depth)][name] for depth in depths if str(depth) in figures_by_depth]
+    found = [figures_by_depth[str(depth)].get(name) for depth in depths if str(depth) in figures_by_depth]
     known = [value for value in found if value is not None]
     return sum(known) / len(known) if known else float("nan")
 
@@ -118,6 +125,12 @@ def deep_answer(point: JsonObject, depths: Sequence[int]) -> float:
     """Mean accuracy of a point of a curve at these depths."""
     found = [point["answer"][str(depth)] for depth in depths if str(depth) in point["answer"]]
     return sum(found) / len(found) if found else 0.0
+
+
+def informative(run: Path) -> float | None:
+    """Mean share of the groups, over the updates, whose rollouts differ in reward: the others tell nothing."""
+    rows = read_metrics(run / METRICS) if (run / METRICS).exists() else []
+    return _mean([float(row["informative_groups"]) for row in rows if row["phase"] == "rl"])
 
 
 def seconds_of(run: Path) -> JsonObject:

@@ -208,6 +208,7 @@ def learnt(experiment: Experiment, trial: Trial, arm: RunConfig) -> JsonObject:
     found: JsonObject = {
         "sampled": points[-1]["sampled"] if points else 0,
         "curve": points,
+        "informative": measure.informative(arm.out),
         "reached": measure.reached(points, experiment.deep, experiment.threshold) if arm.trainer.steps else None,
     }
     return found if experiment.look is None else {**found, "seen": experiment.look(arm.out)}

@@ -57,6 +57,7 @@ def row(seed: int, arm: str, answer: float, sampled: int) -> dict:
         "seed": seed,
         "arm": arm,
         "sampled": sampled,
+        "informative": 0.25,
         "curve": points,
         "reached": measure.reached(points, (4, 5, 6), 0.5),
         "tests": {"test": {str(depth): figures for depth in (1, 4, 5, 6)}},
@@ -84,8 +85,8 @@ def test_equal_tokens_are_the_fewest_that_an_arm_drew() -> None:
 
 def test_take_off_tells_how_many_seeds_and_when() -> None:
     lines = {line[0]: line[1:] for line in take_off(tiny(), ROWS).numbers.rows}
-    assert lines["tier"] == ["2 of 2", f"{(6.25 + 5 * 5 / 3) / 2:.3g}", f"{(625 + 2500 / 3) / 2:.3g}"]
-    assert lines["outcome"] == ["1 of 2", "10", "2e+03"]
+    assert lines["tier"] == ["2 of 2", f"{(6.25 + 5 * 5 / 3) / 2:.3g}", f"{(625 + 2500 / 3) / 2:.3g}", "0.25"]
+    assert lines["outcome"] == ["1 of 2", "10", "2e+03", "0.25"]
 
 
 def test_a_heat_map_has_the_differences_in_its_cells() -> None:
@@ -146,7 +147,12 @@ def test_figures_of_rollouts_are_those_counted_by_hand() -> None:
         "turn": 0.75,
         "call": round((1 + 1 / 3) / 2, 6),
         "execution": 0.75,
+        "early": 0.0,  # the second makes no answer
     }
+    stopped = ENVIRONMENT.session(task)
+    early = Rollout(task.id, (stopped.respond(render_call(calls[0])), stopped.respond("<answer>1</answer>")))
+    found = measure.by_depth([whole, early, half], {task.id: task}, WORLD.tools)["3"]
+    assert found["early"] == round(1 / 3, 6)
 
 
 def test_cheats_are_told_from_honest_rollouts() -> None:

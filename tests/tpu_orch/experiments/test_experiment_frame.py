@@ -68,7 +68,8 @@ class StandIn:
         for stage in stages:
             rows = [rollout_to_row(replayed(task, n % 4 < solved)) for n, task in enumerate(TASKS)]
             write_rows(folder / "rollouts" / f"eval-{stage}.jsonl", rows)
-        row = {"step": config.trainer.steps, "phase": "rl", "tokens": {"sampled": 100 * config.trainer.group}}
+        sampled = {"sampled": 100 * config.trainer.group}
+        row = {"step": config.trainer.steps, "phase": "rl", "tokens": sampled, "informative_groups": 0.5}
         (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n" if config.trainer.steps else "")
         seconds = {"setup": 1.0, "sft": 8.0, "rl": 20.0 + len(self.configs), "eval": 1.0, "total": 30.0}
         summary = {"seconds": seconds, "eval": {}, "machine": "a stand-in"}

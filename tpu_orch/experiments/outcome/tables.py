@@ -8,7 +8,7 @@ import numpy as np
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
-from tpu_orch.experiments.measure import deep_answer, over
+from tpu_orch.experiments.measure import FIGURES, deep_answer, over
 from tpu_orch.experiments.outcome.intervals import FEWEST, Mean, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.results import row_of
 from tpu_orch.reports.page.charts import Numbers
@@ -140,12 +140,17 @@ def take_off(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
             middle = (
                 [f"{np.median([one[name] for one in hit]):.3g}" for name in ("updates", "sampled")] if hit else ["", ""]
             )
-            lines.append([arm.name, f"{len(hit)} of {len(found)}", *middle])
+            share = mean_over_seeds([*values(rows, arm.name, lambda row: row.get("informative")).values()])
+            lines.append(
+                [arm.name, f"{len(hit)} of {len(found)}", *middle, f"{share.value:.2f}" if share.seeds else ""]
+            )
     caption = (
         f"Seeds in which the mean over {spoken(experiment.deep)} calls on the dev tasks reached {experiment.threshold:g} at "
-        "all, and the median updates and sampled tokens of those; seeds that did not reach it are not in the median."
+        "all, and the median updates and sampled tokens of those; seeds that did not reach it are not in the median. Last: "
+        "share of the groups, over all updates, whose rollouts differ in reward; the others tell nothing."
     )
-    return Titled("When it takes off", caption, Numbers(["arm", "reached", "updates", "sampled tokens"], lines))
+    head = ["arm", "reached", "updates", "sampled tokens", "groups that differ"]
+    return Titled("When it takes off", caption, Numbers(head, lines))
 
 
 def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
@@ -155,16 +160,18 @@ def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
     for arm in experiment.arms:
         line = [
             mean_over_seeds([*values(rows, arm.name, lambda row, f=f, d=d: over(row["tests"][name], d, f)).values()])
-            for d in (SHALLOW, experiment.deep)
-            for f in ("calls", "turn", "call", "execution")
+            for d, names in ((SHALLOW, FIGURES[1:5]), (experiment.deep, FIGURES[1:]))
+            for f in names
         ]
         if line[0].seeds:
             lines.append([arm.name, *("" if math.isnan(one.value) else f"{one.value:.2f}" for one in line)])
     caption = (
         "Means over the seeds: calls a task; shares of turns and of the reference's steps that are right beside the one "
-        "reference (other routes count as wrong); share of the calls with an ok result."
+        "reference (other routes count as wrong); share of the calls with an ok result; share of the tasks answered, wrongly, "
+        "after fewer ok results than the shortest route needs."
     )
-    head = [f"{what}, {where}" for where in ("1 to 3", "deep") for what in ("calls", "turns", "steps", "executed")]
+    four = ("calls", "turns", "steps", "executed")
+    head = [*(f"{what}, 1 to 3" for what in four), *(f"{what}, deep" for what in (*four, "early"))]
     return Titled("Calls, turns, steps, execution", caption, Numbers(["arm", *head], lines))
 
 
