@@ -9,12 +9,12 @@ from typing import Annotated
 import tyro
 
 from data_pipeline.errors import InputError
+from tpu_orch.experiments.borrowing import left_over
 from tpu_orch.experiments.designs.catalogue import EXPERIMENTS, find_experiment
 from tpu_orch.experiments.designs.settings import scaled
 from tpu_orch.experiments.frame import Experiment, Scale, chosen
-from tpu_orch.experiments.outcome.tables import left_over
 from tpu_orch.experiments.plan import seconds
-from tpu_orch.experiments.results import RESULTS, read_results
+from tpu_orch.experiments.results import RESULTS
 from tpu_orch.experiments.side_by_side import side_by_side
 from tpu_orch.experiments.tuning import FACTORS, SHARE, tunable
 
@@ -71,8 +71,10 @@ def run(args: Args) -> int:
         raise InputError("--seeds, --tasks and --jobs must be at least 1")
     experiment = chosen(scaled(find_experiment(args.name), args.scale), args.arms, args.steps)
     out, seeds = args.out / args.name, range(args.seeds)
+    others = [] if args.tune else [chosen(scaled(make(), args.scale), (), args.steps) for make in EXPERIMENTS.values()]
     if args.dry_run:
-        print(plan_text(experiment, seeds, out, args.tune, args.jobs))
+        left = left_over(experiment, others, out, seeds, args.tasks)
+        print(plan_text(experiment, seeds, out, left, args.tune, args.jobs))
         return 0
     if args.jobs > 1 and not side_by_side(["experiment", *words_of(replace(args, jobs=1))], args.jobs):
         return stopped(out)
@@ -82,7 +84,6 @@ def run(args: Args) -> int:
     from tpu_orch.trainer.platform import prepare_platform
 
     prepare_platform()
-    others = [chosen(scaled(make(), args.scale), (), args.steps) for make in EXPERIMENTS.values()]
     rows = run_experiment(experiment, out, seeds, args.tasks, args.tune, others)
     if rows is None:
         return stopped(out)
@@ -110,10 +111,9 @@ def words_of(args: Args) -> list[str]:
     return words
 
 
-def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, tune: bool, jobs: int) -> str:
+def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, left: int, tune: bool, jobs: int) -> str:
     """What would be run, and how long it may take."""
     width = max(len(arm.name) for arm in experiment.arms)
-    left = left_over(experiment, read_results(out / RESULTS), seeds)
     kind = "measured" if experiment.measured else "estimated, not measured"
     whole, each = (seconds(experiment, number) / 60 for number in (len(seeds), 1))
     whole *= left / (len(seeds) * len(experiment.arms))

@@ -12,7 +12,7 @@ from data_pipeline.words import JsonObject
 from tpu_orch.config import to_json, unset
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.measure import reached
-from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config
+from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
 from tpu_orch.experiments.results import RESULTS, read_results, row_of
 from tpu_orch.runs.folder import CONFIG, completed
 
@@ -31,6 +31,15 @@ def settings(experiment: Experiment, per_depth: int, tune: bool) -> JsonObject:
 def left_out(experiment: Experiment) -> JsonObject:
     """What a field of the settings means that an older version did not write."""
     return {"common": unset(experiment.common)}
+
+
+def left_over(
+    experiment: Experiment, others: Sequence[Experiment], out: Path, seeds: Sequence[int], per_depth: int
+) -> int:
+    """Arms of seeds that neither have a row nor can take one over."""
+    rows = read_results(out / RESULTS)
+    missing = [trial for trial in trials(experiment, seeds) if row_of(rows, trial.seed, trial.arm.name) is None]
+    return sum(borrowed(experiment, others, out, trial, per_depth) is None for trial in missing)
 
 
 def borrowed(

@@ -56,10 +56,9 @@ def run_experiment(
     ):
         pass
     try:
-        if tune:
-            return all_rows(tuned(experiment, out), out, seeds, per_depth)
-        take_over(experiment, others, out, seeds, per_depth)
-        return all_rows(experiment, out, seeds, per_depth)
+        asked = tuned(experiment, out) if tune else experiment
+        take_over(asked, others, out, seeds, per_depth)
+        return all_rows(asked, out, seeds, per_depth)
     except Stopped:
         return None
 

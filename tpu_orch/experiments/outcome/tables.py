@@ -10,7 +10,6 @@ from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.measure import FIGURES, deep_answer, over
 from tpu_orch.experiments.outcome.intervals import FEWEST, Mean, mean_over_seeds, spread, verdict
-from tpu_orch.experiments.results import row_of
 from tpu_orch.reports.page.charts import Numbers
 
 SHALLOW = (1, 2, 3)
@@ -230,11 +229,6 @@ def seen(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
         if any(one.seeds for one in found):
             lines.append([arm.name, *map(spread, found)])
     return Titled("Also measured", "Means over the seeds; of a series, at its end.", Numbers(["arm", *names], lines))
-
-
-def left_over(experiment: Experiment, rows: Sequence[JsonObject], seeds: Sequence[int]) -> int:
-    """Arms of seeds that have no row yet."""
-    return sum(row_of(rows, seed, arm.name) is None for seed in seeds for arm in experiment.arms)
 
 
 def spoken(depths: Sequence[int]) -> str:
