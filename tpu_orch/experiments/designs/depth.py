@@ -53,7 +53,8 @@ def depth() -> Experiment:
         common=with_changes(common(), {"reward": "tier"}),
         starts={"start": start()},
         arms=arms,
-        contrasts=[Contrast("tier", other) for other in others] + [Contrast("tier-progress", "outcome")],
+        contrasts=[Contrast("tier", other) for other in others]
+        + [Contrast("tier-progress", other) for other in ("outcome", "toolrl")],
         start_seconds=240,
         arm_seconds=330,
         measured=False,

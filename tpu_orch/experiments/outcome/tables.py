@@ -170,7 +170,7 @@ def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
         "after fewer ok results than the shortest route needs."
     )
     four = ("calls", "turns", "steps", "executed")
-    head = [*(f"{what}, 1 to 3" for what in four), *(f"{what}, deep" for what in (*four, "early"))]
+    head = [*(f"{what}, 1-3" for what in four), *(f"{what}, deep" for what in (*four, "early"))]
     return Titled("Calls, turns, steps, execution", caption, Numbers(["arm", *head], lines))
 
 
