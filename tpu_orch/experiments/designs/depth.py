@@ -1,4 +1,4 @@
-"""`tpu-orch experiment depth --seeds 5 --jobs 2 --tune`: do execution rewards keep accuracy at depth where others fall behind?
+"""`tpu-orch experiment depth --seeds 5 --jobs 2`: do execution rewards keep accuracy at depth where others fall behind?
 
 Seven rewards from the same start (it was shown up to two calls, briefly), on the same tasks of three to six calls in the same
 order, the reference of each drawn at random among valid routes of unequal length. Beside them: the start itself; replay of its
@@ -6,8 +6,8 @@ demonstrations alone (groups of one have no advantage); further supervised train
 demonstrations and on the references of the very tasks that the others learn from; supervised training on the best of the
 arm's own rollouts.
 
-Time: 45 minutes a seed and as many for the learning rates, on two cores with `--jobs 2`, from four arms that were run: a start
-takes two minutes on one of them, an arm with its tests four to seven. Nothing is known of GPUs.
+Time: 30 to 35 minutes a seed on two cores with `--jobs 2` (measured; a start takes 100 seconds on one of them, an arm with its
+tests 60 to 490), and an estimate of 25 more with `--tune`, which the runs that are kept went without. Nothing is known of GPUs.
 
 Decision rule, fixed before any run of this start: the figure is the share of test tasks of four to six calls that are answered
 rightly (600 of each), of the policy after its last update. One arm is better than another if the 95 % t-interval of the paired
@@ -55,7 +55,7 @@ def depth() -> Experiment:
         arms=arms,
         contrasts=[Contrast("tier", other) for other in others]
         + [Contrast("tier-progress", other) for other in ("outcome", "toolrl")],
-        start_seconds=240,
-        arm_seconds=330,
-        measured=False,
+        start_seconds=100,
+        arm_seconds=300,
+        measured=True,
     )
