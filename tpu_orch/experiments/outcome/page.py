@@ -52,16 +52,21 @@ def as_text(one: Titled) -> str:
 
 
 def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Titled]) -> str:
-    """The page: what was to be decided, tables, figures."""
-    charts = [*forests(experiment, rows), *heat_maps(experiment, rows), *figures(experiment, rows)]
-    cards = "".join(map(figure, charts))
+    """The page: what was to be decided, what came of it at a glance, tables, how it developed."""
+    first, more = (
+        "".join(map(figure, charts))
+        for charts in ([*forests(experiment, rows), *heat_maps(experiment, rows)], figures(experiment, rows))
+    )
     sections = "".join(
         f'<section><h2>{escape(one.title)}</h2><p class="lead">{escape(one.caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(one.title)}">{table(one.numbers)}</div></section>'
         for one in found
     )
     styles = (
-        themes(":root") + asset("page.css") + ".save{display:none}main{max-width:1200px;margin:0 auto;padding:1.2rem}"
+        themes(":root")
+        + asset("page.css")
+        + ".save{display:none}.scroll{max-height:none}details+section{margin-top:1rem}"
+        + "main{max-width:1200px;margin:0 auto;padding:1.2rem}"
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -71,7 +76,8 @@ def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Tit
         f'<p class="eyebrow">experiment</p><h1>{escape(experiment.name)}</h1>'
         f"<p>{escape(_made_by(rows))}</p>"
         f"<details><summary>What is asked, and how it is decided</summary><pre>{escape(experiment.says)}</pre></details>"
-        f'{sections}<section><h2>Figures</h2><div class="grid">{cards}</div></section></main></body></html>\n'
+        f'<section><div class="grid">{first}</div></section>{sections}'
+        f'<section><h2>Figures</h2><div class="grid">{more}</div></section></main></body></html>\n'
     )
 
 
