@@ -1,7 +1,7 @@
 """Rows that another experiment of the same folder has already: an arm that two of them compare is run once.
 
-`ablation` and `credit`, for one, compare arms that `depth` has too. A row is taken over if everything that determines it is
-the same there: the start, the arm, its tests, and what is read off them.
+`ablation`, for one, compares arms that `depth` has too. A row is taken over if everything that determines it is the same there:
+the start, the arm, its tests, and what is read off them.
 """
 
 from collections.abc import Sequence

@@ -44,7 +44,8 @@ def test_equal_arms_are_taken_over(folder: Path) -> None:
 
 
 def test_what_else_is_seen_of_an_arm_counts(folder: Path) -> None:
-    assert taken(credit(), folder) == {"rollout"}  # of the start, `credit` measures more than `depth`
+    more = ablation()._replace(look_at_start=credit().look_at_start)  # measures more of the start than `depth` does
+    assert taken(more, folder) == {"tier", "graduated", "binary", "format-answer"}
 
 
 def test_the_moment_of_take_off_is_read_anew(folder: Path) -> None:
@@ -52,7 +53,8 @@ def test_the_moment_of_take_off_is_read_anew(folder: Path) -> None:
     curve = [{"updates": at, "sampled": 9 * at, "answer": dict.fromkeys("456", high)} for at, high in heights.items()]
     row = {"seed": 5, "arm": "tier", "tests": {}, "experiment": "depth", "curve": curve, "reached": {"updates": 8.0}}
     write_results(folder / "depth" / RESULTS, [row], ["tier"])
-    mine = borrowed(credit(), [depth()], folder / "credit", Trial(5, credit().arm("rollout")), PER_DEPTH)
+    later = ablation()._replace(threshold=0.8)
+    mine = borrowed(later, [depth()], folder / "ablation", Trial(5, later.arm("tier")), PER_DEPTH)
     assert mine is not None
     assert mine["reached"]["updates"] == pytest.approx(15)  # .8, not depth's .5
 
