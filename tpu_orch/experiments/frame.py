@@ -20,6 +20,8 @@ from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig
 
 Scale = Literal["cpu", "gpu"]
+SAMPLES = "samples"
+"""Among what `look` finds: name -> the text of a rollout that shows it."""
 Change = Mapping[str, Any]
 """Dotted name of a field of the configuration -> its value: {"trainer.group": 16}."""
 
@@ -96,7 +98,7 @@ class Experiment(NamedTuple):
     """Whether starts are meant to be right at `deep` now and then only."""
     grids: Sequence[Grid] = ()
     look: Callable[[Path], JsonObject] | None = None
-    """What else is read off an arm's folder: name -> number, or list of numbers over the steps."""
+    """What else is read off an arm's folder: name -> number, or list of numbers over the steps; and SAMPLES."""
     look_at_start: Callable[[Path], JsonObject] | None = None
     """What is measured of a start itself, from its folder; stands in the row of the arm that does not train."""
 

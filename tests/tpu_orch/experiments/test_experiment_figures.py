@@ -13,9 +13,9 @@ from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
 from data_pipeline.words import Rollout, StopReason, ToolCall
 from tpu_orch.experiments import frame, measure
-from tpu_orch.experiments.designs.holes import signs
+from tpu_orch.experiments.designs.holes import as_text, signs
 from tpu_orch.experiments.frame import Contrast, Grid
-from tpu_orch.experiments.outcome import tables
+from tpu_orch.experiments.outcome import observed, tables
 from tpu_orch.experiments.outcome.forest import differences, draw_lines, forests, picture
 from tpu_orch.experiments.outcome.heat import heat_maps
 from tpu_orch.experiments.outcome.intervals import crossing, mean_over_seeds, spread, verdict
@@ -115,6 +115,28 @@ def test_what_is_kept_of_the_first_test_is_said() -> None:
     assert "kept" not in "".join(line)
 
 
+def test_what_else_is_seen_is_read_at_its_end_and_over_the_updates() -> None:
+    rows = [row(seed, arm, 0.5, 1000) for seed in range(5) for arm in ("tier", "outcome")]
+    for place, one in enumerate(rows):
+        high = 0.4 if one["arm"] == "tier" else 0.1
+        one["seen"] = {
+            "repeats": [0.0] * 6 + [high, high + place / 1000],
+            "pads": [0.0] * 8,
+            "samples": {"repeats": "<b>"},
+        }
+    whole, differences_of = observed.observed(tiny(), rows)
+    assert whole.numbers.head == ["arm", "repeats", "pads"]
+    assert whole.numbers.rows[0][1] == spread(mean_over_seeds([0.4 + n / 1000 for n in range(5)]))
+    assert [line[1] for line in differences_of.numbers.rows] == ["repeats", "pads"]
+    assert [line[-1] for line in differences_of.numbers.rows] == ["more under tier", "no difference shown"]
+    (chart,) = observed.over_updates(tiny(), rows)  # what is zero throughout is not drawn
+    assert chart.title == "Repeats" and chart.numbers.rows[-1][0] == "8"
+    page = observed.samples(tiny(), rows)
+    assert page.count("<details>") == 2 and "&lt;b&gt;" in page and "<b>" not in page
+    assert observed.observed(tiny(), ROWS) == observed.over_updates(tiny(), ROWS) == []
+    assert observed.samples(tiny(), ROWS) == ""
+
+
 def test_dots_stand_where_the_numbers_are() -> None:
     rows = [
         row(seed, arm, high, 1000) for seed in range(5) for arm, high in (("tier", 0.7 + seed / 100), ("outcome", 0.4))
@@ -158,6 +180,8 @@ def test_figures_of_rollouts_are_those_counted_by_hand() -> None:
 def test_cheats_are_told_from_honest_rollouts() -> None:
     task = route_tasks(WORLD, "train", (4,), 1, repeats=True)[0]
     assert signs(replay(task, ENVIRONMENT), task) == []
+    text = as_text(replay(task, ENVIRONMENT), task)
+    assert text.startswith(task.query) and text.count("\n  -> ") == len(task.reference)
     calls = [ToolCall(step.name, step.arguments) for step in task.reference]
 
     def played(*made: ToolCall, closing: str | None = None) -> list[str]:

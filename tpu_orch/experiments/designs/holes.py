@@ -16,11 +16,11 @@ from collections import Counter
 from pathlib import Path
 
 from data_pipeline.formats import read_rollout_rows, read_tasks, rollout_from_row
-from data_pipeline.jsontext import write_json_sorted
+from data_pipeline.jsontext import spaced_json, write_json_sorted
 from data_pipeline.words import JsonObject, Rollout, Task
 from rewards.answers import SPARE_CALLS, needed_calls
 from tpu_orch.experiments.designs.settings import common, start
-from tpu_orch.experiments.frame import Arm, Contrast, Experiment, with_changes
+from tpu_orch.experiments.frame import SAMPLES, Arm, Contrast, Experiment, with_changes
 from tpu_orch.runs.folder import ROLLOUTS, TASKS
 
 GUESSES = 3
@@ -50,15 +50,27 @@ def holes() -> Experiment:
 
 
 def rates(run: Path) -> JsonObject:
-    """Cheat -> share of the rollouts of each step that show it."""
+    """Cheat -> share of the rollouts of each step that show it; "samples": cheat -> the last rollout that shows it, as text."""
     tasks = {task.id: task for task in read_tasks(run / TASKS)}
     found: dict[str, list[float]] = {name: [] for name in SIGNS}
+    shown: dict[str, str] = {}
     for path in sorted((run / ROLLOUTS).glob("step-*.jsonl")):
         rollouts = [rollout_from_row(row) for row in read_rollout_rows(path)]
-        counts = Counter(name for one in rollouts for name in signs(one, tasks[one.task_id]))
+        seen = [(one, signs(one, tasks[one.task_id])) for one in rollouts]
+        counts = Counter(name for _, names in seen for name in names)
+        shown |= {name: as_text(one, tasks[one.task_id]) for one, names in seen for name in names}
         for name, series in found.items():
             series.append(round(counts[name] / len(rollouts), 4) if rollouts else 0.0)
-    return dict(found)
+    return {**found, SAMPLES: shown}
+
+
+def as_text(rollout: Rollout, task: Task) -> str:
+    """Query, turns and results, a line each."""
+    lines = [task.query, "reference: " + " ".join(step.name for step in task.reference)]
+    for turn in rollout.turns:
+        lines.append(turn.text.strip())
+        lines += [f"  -> {spaced_json(step.result.content)}" for step in turn.steps if step.result is not None]
+    return "\n".join(lines)
 
 
 SIGNS = ("repeats", "leaves out repeats", "stops early", "no value", "guesses", "pads", "forges")

@@ -31,13 +31,13 @@ def mean_over_seeds(values: Sequence[float], level: float = 0.95) -> Mean:
     return Mean(value, value - half, value + half, number)
 
 
-def verdict(difference: Mean) -> str:
+def verdict(difference: Mean, more: str = "the first is better", less: str = "the second is better") -> str:
     """What a paired difference decides: it must leave 0 outside its interval, over FEWEST seeds or more."""
     if difference.seeds < FEWEST:
         return f"not decided: {difference.seeds} of {FEWEST} seeds"
     if not decided(difference):
         return "no difference shown"
-    return "the first is better" if difference.value > 0 else "the second is better"
+    return more if difference.value > 0 else less
 
 
 def decided(difference: Mean) -> bool:

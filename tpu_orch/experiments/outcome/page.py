@@ -13,6 +13,7 @@ from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.outcome.figures import figures
 from tpu_orch.experiments.outcome.forest import forests, picture
 from tpu_orch.experiments.outcome.heat import heat_maps
+from tpu_orch.experiments.outcome.observed import observed, over_updates, samples
 from tpu_orch.experiments.outcome.tables import Titled, tables
 from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
@@ -23,7 +24,7 @@ TABLES, PAGE, PICTURE = "tables.md", "report.html", "summary.svg"
 
 def write_outcome(experiment: Experiment, rows: Sequence[JsonObject], out: Path) -> str:
     """Writes them into the experiment's folder and returns the tables for a terminal."""
-    found = tables(experiment, rows)
+    found = [*tables(experiment, rows), *observed(experiment, rows)]
     write_whole(out / TABLES, "\n".join(map(as_markdown, found)).encode())
     write_whole(out / PAGE, html(experiment, rows, found).encode())
     if drawing := picture(experiment, rows):
@@ -55,7 +56,10 @@ def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Tit
     """The page: what was to be decided, what came of it at a glance, tables, how it developed."""
     first, more = (
         "".join(map(figure, charts))
-        for charts in ([*forests(experiment, rows), *heat_maps(experiment, rows)], figures(experiment, rows))
+        for charts in (
+            [*forests(experiment, rows), *heat_maps(experiment, rows), *over_updates(experiment, rows)],
+            figures(experiment, rows),
+        )
     )
     sections = "".join(
         f'<section><h2>{escape(one.title)}</h2><p class="lead">{escape(one.caption)}</p>'
@@ -77,7 +81,7 @@ def html(experiment: Experiment, rows: Sequence[JsonObject], found: Sequence[Tit
         f"<p>{escape(_made_by(rows))}</p>"
         f"<details><summary>What is asked, and how it is decided</summary><pre>{escape(experiment.says)}</pre></details>"
         f'<section><div class="grid">{first}</div></section>{sections}'
-        f'<section><h2>Figures</h2><div class="grid">{more}</div></section></main></body></html>\n'
+        f'<section><h2>Figures</h2><div class="grid">{more}</div></section>{samples(experiment, rows)}</main></body></html>\n'
     )
 
 

@@ -32,7 +32,6 @@ def tables(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Titled]:
     ]
     made += [fitness(experiment, rows)] if any("pass_at" in row for row in rows) else []
     made += [tested(experiment, rows)] if len(experiment.tests) > 1 else []
-    made += [seen(experiment, rows)] if any(row.get("seen") for row in rows) else []
     return [table for table in made if table.numbers.rows]
 
 
@@ -213,22 +212,6 @@ def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
 
 def _kept(later: Mean, first: Mean) -> str:
     return ", kept" if later.seeds >= FEWEST and later.low >= first.value / 2 else ""
-
-
-def seen(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
-    """What else was measured: plain numbers, of series their last value."""
-    names = list(dict.fromkeys(name for row in rows for name in row.get("seen") or {}))
-
-    def last(row: JsonObject, name: str) -> float | None:
-        value = (row.get("seen") or {}).get(name)
-        return value[-1] if isinstance(value, list) and value else None if isinstance(value, list) else value
-
-    lines = []
-    for arm in experiment.arms:
-        found = [mean_over_seeds([*values(rows, arm.name, lambda row, n=n: last(row, n)).values()]) for n in names]
-        if any(one.seeds for one in found):
-            lines.append([arm.name, *map(spread, found)])
-    return Titled("Also measured", "Means over the seeds; of a series, at its end.", Numbers(["arm", *names], lines))
 
 
 def spoken(depths: Sequence[int]) -> str:
