@@ -99,7 +99,7 @@ def draw_lines(axes: Axes, lines: Sequence[Line], signed: bool) -> None:
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def picture(experiment: Experiment, rows: Sequence[JsonObject]) -> str:

@@ -14,6 +14,8 @@ from tpu_orch.reports.page import axes as draw
 from tpu_orch.reports.page.charts import Chart, Numbers, drawn, spelled
 from tpu_orch.reports.page.series import Curves
 
+SEEN = 0.02
+"""Share of the rollouts from which on something is drawn."""
 POINTS = 24
 """Of a line over the updates: more of them are joined."""
 
@@ -53,7 +55,7 @@ def at_end(row: JsonObject, name: str) -> float | None:
 
 
 def over_updates(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Chart]:
-    """A figure for each series that is not zero throughout: a line an arm, mean over the seeds."""
+    """A figure for each series that ever reaches SEEN: a line an arm, mean over the seeds."""
     made = []
     for number, name in enumerate(_names(rows)):
         lines = {}
@@ -61,7 +63,7 @@ def over_updates(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Cha
             series = [row["seen"][name] for row in rows if row["arm"] == arm.name and row.get("seen")]
             if series and all(isinstance(one, list) and one for one in series):
                 lines[arm.name] = _joined([sum(step) / len(step) for step in zip(*series, strict=False)])
-        if any(any(y for _, y in line) for line in lines.values()):
+        if any(y >= SEEN for line in lines.values() for _, y in line):
             made.append(_chart(f"seen{number}", name, lines))
     return made
 
@@ -80,7 +82,8 @@ def _chart(key: str, name: str, lines: dict[str, list[tuple[float, float]]]) -> 
     def paint(axes: Sequence[Axes]) -> None:
         draw.draw_curves(axes[0], curves)
         axes[0].set_xlabel("updates")
-        axes[0].set_ylim(bottom=-0.01)
+        top = max(y for line in curves.lines.values() for y in line)
+        axes[0].set_ylim(-0.03 * top, 1.05 * top)
         draw.percents(axes[0])
 
     cells = [[f"{place:g}", *(spelled(line[n]) for line in curves.lines.values())] for n, place in enumerate(x)]
