@@ -184,8 +184,7 @@ class TrainerOptions:
     floor: float | None = None
     """Of objective rejection: the reward that they need."""
     credit: Literal["rollout", "verdicts", "forks"] = "rollout"
-    """verdicts: the tokens of a call also get what the reward says of it and of the later ones, less the group's mean there
-    (their sum grows with the number of calls: it may teach padding).
+    """verdicts: the tokens of a call also get what the reward says of it, less the mean over the group's calls in that turn.
     forks: instead, each turn gets what it changed in the mean reward of rollouts forked after and before it (no bias, many
     more rollouts)."""
     credit_weight: float = 1.0

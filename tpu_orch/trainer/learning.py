@@ -23,7 +23,7 @@ from tpu_orch.training.batch import (
     place,
     rollout_example,
 )
-from tpu_orch.training.credit import credit_to_go, turn_advantages
+from tpu_orch.training.credit import call_advantages, turn_advantages
 from tpu_orch.training.normalisers import token_weights
 from tpu_orch.training.state import TrainState
 from tpu_orch.training.update import train_step, with_old_logprobs, with_reference
@@ -71,7 +71,7 @@ def token_advantages(
     if run.config.trainer.credit == "rollout":
         return whole
     credits = [turn_credits(rollout, one) for rollout, one in zip(made.rollouts, made.scores, strict=True)]
-    per_turn = credit_to_go(credits, made.groups)
+    per_turn = call_advantages(credits, made.groups)
     share = run.config.trainer.credit_weight
     return [
         each if rollout.ledger is None else each + turn_advantages(rollout.ledger.turn, turns, weight=share)
@@ -80,14 +80,15 @@ def token_advantages(
 
 
 def turn_credits(rollout: Rollout, judged: Score) -> np.ndarray:
-    """float [turns]: what the reward's verdicts give to each turn's calls, each the mean of its levels; 0 where none is made.
+    """float [turns]: what the reward's verdicts give to each turn's calls, the mean of their levels; nan where none is made.
 
     A malformed call and one after the rollout's last result count 0.
     """
     each = [float(np.mean([*call.levels.values()])) if call.levels else 0.0 for call in judged.calls]
     at, credits = 0, []
     for turn in rollout.turns:
-        credits.append(sum(each[at : at + len(turn.steps)]))
+        mine = each[at : at + len(turn.steps)]
+        credits.append(sum(mine) / len(mine) if mine else np.nan)
         at += len(turn.steps)
     return np.array(credits, np.float64)
 

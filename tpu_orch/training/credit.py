@@ -10,41 +10,30 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def credit_to_go(
-    credits: Sequence[Float[np.ndarray, "_"]], groups: Int[np.ndarray, "B"], *, discount: float = 1.0
+def call_advantages(
+    credits: Sequence[Float[np.ndarray, "_"]], groups: Int[np.ndarray, "B"]
 ) -> list[Float[np.ndarray, "_"]]:
-    """Per-call credit: discounted credit from each turn on, minus its mean over the group's rollouts that got as far.
+    """What a turn's calls were judged, minus the mean of that over the group's rollouts that call something in that turn.
 
-    The estimator: with c_k the credit of turn k (a graduated verdict), G_k = sum_{j >= k} discount^(j-k) c_j, and advantage
-    G_k - mean of G_k over the group. This is REINFORCE with reward-to-go and a baseline by position (Sutton and Barto 2018,
-    section 13.4). Its bias: (1) it follows the gradient of expected *summed credit*, which is the reward only where the
-    reward is that sum; (2) the baseline holds the rollout's own return, which shrinks the expected gradient by (n - 1) / n at
-    a position that n rollouts reach; (3) whether a position is reached depends on earlier turns only, so comparing among
-    those that reached it adds none; (4) a discount below 1 drops part of later credit. Beyond the group's longest but one
-    rollout n is 1 and the advantage 0.
+    Its bias: it follows the gradient of the calls' own credit, not of what they lead to; that is left to the rollout's
+    advantage, which it is added to. The baseline holds the rollout's own credit, which shrinks the expected gradient by
+    (n - 1) / n where n rollouts call something in that turn. Credit of later calls is not added up: a sum over calls grows
+    with their number, and what follows it learns to make more of them (docs/results.md has what that cost).
 
     Args:
-      credits: of each rollout, one number a turn.
+      credits: of each rollout, one number a turn; nan where it calls nothing, whose advantage is 0.
       groups: group of each rollout.
     """
-    returns = [_to_go(np.asarray(credit, np.float64), discount) for credit in credits]
-    advantages = [np.zeros(len(each)) for each in returns]
+    longest = max(map(len, credits), default=0)
+    table = np.full((len(credits), longest), np.nan)
+    for row, credit in zip(table, credits, strict=True):
+        row[: len(credit)] = credit
     for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        for place in range(max(len(returns[n]) for n in members)):
-            reached = [n for n in members if len(returns[n]) > place]
-            mean = sum(returns[n][place] for n in reached) / len(reached)
-            for n in reached:
-                advantages[n][place] = returns[n][place] - mean if len(reached) > 1 else 0.0
-    return [each.astype(np.float32) for each in advantages]
-
-
-def _to_go(credit: Float[np.ndarray, "C"], discount: float) -> Float[np.ndarray, "C"]:
-    out, ahead = np.zeros_like(credit), 0.0
-    for place in reversed(range(len(credit))):
-        ahead = credit[place] + discount * ahead
-        out[place] = ahead
-    return out
+        members = groups == group
+        calls = ~np.isnan(table[members])
+        sums = np.where(calls, table[members], 0.0).sum(axis=0)
+        table[members] -= sums / np.maximum(calls.sum(axis=0), 1)
+    return [np.nan_to_num(row[: len(each)]).astype(np.float32) for row, each in zip(table, credits, strict=True)]
 
 
 def forked_advantages(values: Sequence[Float[np.ndarray, "_"]], final: float) -> Float[np.ndarray, "C"]:

@@ -36,9 +36,9 @@ def test_the_truth_is_what_a_turn_changed(looked_at: list[Parent]) -> None:
 def test_an_estimate_is_that_of_training(looked_at: list[Parent]) -> None:
     sure = Parent([outcome(0.0, 0.0, 0.0)] * 48, outcome(1.0, 0.0, 1.0), [[outcome(1.0, 0.0, 1.0)] * 48])
     rng = np.random.default_rng(0)
-    # 15 others of the group earned 0: 1 less the mean 1/16; credit to go 1 less its mean 1/16; a change from 0 to 1.
-    assert estimate(sure, 0, rng) == pytest.approx((15 / 16, 30 / 16, 1.0))
-    # Of the second turn the whole rollout is still praised, though it changed nothing.
+    # 15 others of the group earned 0: 1 less the mean 1/16; calls were all judged 0; a change from 0 to 1.
+    assert estimate(sure, 0, rng) == pytest.approx((15 / 16, 15 / 16, 1.0))
+    # Of the second turn the whole rollout is still praised, though it changed nothing; its call was judged 1 less 1/16.
     assert estimate(sure, 1, rng) == pytest.approx((15 / 16, 30 / 16, 0.0))
 
 

@@ -4,18 +4,23 @@ import itertools
 
 import numpy as np
 
-from tpu_orch.training.credit import credit_to_go, forked_advantages, turn_advantages
+from tpu_orch.training.credit import call_advantages, forked_advantages, turn_advantages
 
 
-def test_credit_to_go_by_hand() -> None:
-    credits = [np.array([1.0, 0.0, 0.5]), np.array([0.0, 1.0]), np.array([0.25])]
-    got = credit_to_go(credits, np.array([4, 4, 9]))
-    # returns: [1.5, .5, .5], [1, 1]; means by place: 1.25, .75, and the third place was reached once
-    np.testing.assert_allclose(got[0], [0.25, -0.25, 0.0])
-    np.testing.assert_allclose(got[1], [-0.25, 0.25])
+def test_calls_are_compared_with_the_calls_of_the_same_turn() -> None:
+    credits = [np.array([1.0, 0.0, 0.5]), np.array([0.0, 1.0]), np.array([0.25]), np.array([np.nan])]
+    got = call_advantages(credits, np.array([4, 4, 9, 4]))
+    # means by turn: .5, .5, .5 of one call alone; the last rollout answers at once
+    np.testing.assert_allclose(got[0], [0.5, -0.5, 0.0])
+    np.testing.assert_allclose(got[1], [-0.5, 0.5])
     np.testing.assert_allclose(got[2], [0.0])
-    half = credit_to_go(credits[:2], np.array([0, 0]), discount=0.5)
-    np.testing.assert_allclose(half[0], [(1.125 - 0.5) / 2, (0.25 - 1.0) / 2, 0.0])
+    np.testing.assert_allclose(got[3], [0.0])
+
+
+def test_more_calls_of_the_same_quality_earn_nothing() -> None:
+    """Nor does answering cost something: otherwise a policy learns to go on calling."""
+    credits = [np.array([1.0] * number + [np.nan]) for number in (2, 4, 9)]
+    assert not np.concatenate(call_advantages(credits, np.zeros(3, np.int64))).any()
 
 
 def test_turns_spread_over_tokens() -> None:
@@ -63,12 +68,16 @@ def test_forked_advantages_are_unbiased_exactly() -> None:
     np.testing.assert_allclose(total, TRUE, atol=1e-6)
 
 
-def test_credit_to_go_shrinks_the_gradient_of_summed_credit_by_the_stated_bias() -> None:
-    """Credit that sums to the reward, groups of two: the expected gradient is exactly (n - 1) / n = 1/2 of the true one."""
+def test_the_gradient_of_the_calls_own_credit_is_shrunk_by_the_stated_bias() -> None:
+    """Groups of two: in expectation exactly (n - 1) / n = 1/2 of it."""
+
+    def own(first: int, second: int) -> np.ndarray:
+        return np.array([0.2 * first, 0.5 * second + 0.3 * first * second])
+
+    true = sum(probability(*acts) * score(*acts) * own(*acts) for acts in ALL)
     total = np.zeros(2)
     for pair in itertools.product(ALL, repeat=2):
         weight = probability(*pair[0]) * probability(*pair[1])
-        credits = [np.array([0.2 * first, 0.5 * second + 0.3 * first * second]) for first, second in pair]
-        advantages = credit_to_go(credits, np.array([0, 0]))
+        advantages = call_advantages([own(*acts) for acts in pair], np.array([0, 0]))
         total += weight * sum(advantages[n] * score(*pair[n]) for n in range(2)) / 2
-    np.testing.assert_allclose(total, TRUE / 2, atol=1e-6)
+    np.testing.assert_allclose(total, true / 2, atol=1e-6)

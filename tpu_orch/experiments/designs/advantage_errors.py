@@ -26,7 +26,7 @@ from tpu_orch.trainer.forking import advantages_of_turns, branches_of
 from tpu_orch.trainer.learning import turn_credits
 from tpu_orch.trainer.sampling import practice
 from tpu_orch.training.advantages import group_advantages
-from tpu_orch.training.credit import credit_to_go
+from tpu_orch.training.credit import call_advantages
 
 TASKS, PARENTS = 24, 2
 """Tasks, and rollouts of each whose turns are looked at."""
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
     reward: float
     credits: np.ndarray
-    """float [turns]: what the verdicts give to each."""
+    """float [turns]: what the verdicts give to each; nan where it calls nothing."""
 
 
 class Parent(NamedTuple):
@@ -140,7 +140,7 @@ def estimate(parent: Parent, turn: int, rng: np.random.Generator) -> tuple[float
     together, groups = [goes_on, *mates], np.zeros(GROUP, np.int64)
     rewards = np.array([one.reward for one in together], np.float32)
     whole = float(group_advantages(rewards, groups, deviation=False)[0])
-    verdicts = whole + float(credit_to_go([one.credits for one in together], groups)[0][turn])
+    verdicts = whole + float(call_advantages([one.credits for one in together], groups)[0][turn])
     forks = [[each[n].reward for n in rng.integers(len(each), size=FORKS)] for each in begins[1:]]
     values = [forks, *([] for _ in mates)]
     by_turn = advantages_of_turns(values, np.array([parent.own.reward, *rewards[1:]], np.float32), groups)[0]
