@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from tpu_orch.training.advantages import group_advantages
+
 
 def call_advantages(
     credits: Sequence[Float[np.ndarray, "_"]], groups: Int[np.ndarray, "B"]
@@ -24,15 +26,12 @@ def call_advantages(
       credits: of each rollout, one number a turn; nan where it calls nothing, whose advantage is 0.
       groups: group of each rollout.
     """
-    longest = max(map(len, credits), default=0)
-    table = np.full((len(credits), longest), np.nan)
+    table = np.full((len(credits), max(map(len, credits), default=0)), np.nan)
     for row, credit in zip(table, credits, strict=True):
         row[: len(credit)] = credit
-    for group in np.unique(groups):
-        members = groups == group
-        calls = ~np.isnan(table[members])
-        sums = np.where(calls, table[members], 0.0).sum(axis=0)
-        table[members] -= sums / np.maximum(calls.sum(axis=0), 1)
+    for turn in table.T:
+        calls = ~np.isnan(turn)
+        turn[calls] = group_advantages(turn[calls], groups[calls], deviation=False)
     return [np.nan_to_num(row[: len(each)]).astype(np.float32) for row, each in zip(table, credits, strict=True)]
 
 
