@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from data_pipeline.errors import InputError
-from tpu_orch.experiments.borrowing import left_over
+from tpu_orch.experiments.borrowing import borrowed, missing
 from tpu_orch.experiments.designs.catalogue import EXPERIMENTS, find_experiment
 from tpu_orch.experiments.designs.settings import scaled
 from tpu_orch.experiments.frame import Experiment, Scale, chosen
@@ -73,7 +73,8 @@ def run(args: Args) -> int:
     out, seeds = args.out / args.name, range(args.seeds)
     others = [] if args.tune else [chosen(scaled(make(), args.scale), (), args.steps) for make in EXPERIMENTS.values()]
     if args.dry_run:
-        left = left_over(experiment, others, out, seeds, args.tasks)
+        to_do = missing(experiment, out, seeds)
+        left = len(to_do) - len(borrowed(experiment, others, out, to_do, args.tasks))
         print(plan_text(experiment, seeds, out, left, args.tune, args.jobs))
         return 0
     if args.jobs > 1 and not side_by_side(["experiment", *words_of(replace(args, jobs=1))], args.jobs):

@@ -7,7 +7,7 @@ the start, the arm, its tests, and what is read off them.
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_pipeline.jsontext import read_json
+from data_pipeline.jsontext import read_json, write_json_sorted
 from data_pipeline.words import JsonObject
 from tpu_orch.config import to_json, unset
 from tpu_orch.experiments.frame import Experiment, with_changes
@@ -33,35 +33,42 @@ def left_out(experiment: Experiment) -> JsonObject:
     return {"common": unset(experiment.common)}
 
 
-def left_over(
-    experiment: Experiment, others: Sequence[Experiment], out: Path, seeds: Sequence[int], per_depth: int
-) -> int:
-    """Arms of seeds that neither have a row nor can take one over."""
+def missing(experiment: Experiment, out: Path, seeds: Sequence[int]) -> list[Trial]:
+    """The trials that have no row yet."""
     rows = read_results(out / RESULTS)
-    missing = [trial for trial in trials(experiment, seeds) if row_of(rows, trial.seed, trial.arm.name) is None]
-    return sum(borrowed(experiment, others, out, trial, per_depth) is None for trial in missing)
+    return [trial for trial in trials(experiment, seeds) if row_of(rows, trial.seed, trial.arm.name) is None]
 
 
 def borrowed(
-    experiment: Experiment, others: Sequence[Experiment], out: Path, trial: Trial, per_depth: int
-) -> JsonObject | None:
-    """The row of the trial as another experiment has it, with the name of that one; None if none has it.
+    experiment: Experiment, others: Sequence[Experiment], out: Path, wanted: Sequence[Trial], per_depth: int
+) -> list[JsonObject]:
+    """Rows of those of the wanted trials that another experiment has, each with the name of that one.
 
     Args:
       out: the experiment's own folder; the others' lie beside it.
     """
-    if trial.arm.as_long_as:
-        return None
-    wanted = determining(experiment, trial, per_depth)
+    beside = [other for other in others if other.name != experiment.name]
+    offered = _offered(beside, out.parent, sorted({trial.seed for trial in wanted}), per_depth)
+    if not offered:
+        return []
+    found = [(trial, offered.get(_key(experiment, trial, per_depth))) for trial in wanted if not trial.arm.as_long_as]
+    return [_renamed(row, experiment, trial.arm.name) for trial, row in found if row]
+
+
+def _offered(
+    others: Sequence[Experiment], folder: Path, seeds: Sequence[int], per_depth: int
+) -> dict[bytes, JsonObject]:
+    """What determines a row -> the row, of every arm that an experiment of the folder has; the first of equals."""
+    found: dict[bytes, JsonObject] = {}
     for other in others:
-        if other.name == experiment.name or not _is_there(other, out.parent / other.name, per_depth):
+        if not _is_there(other, folder / other.name, per_depth):
             continue
-        rows = read_results(out.parent / other.name / RESULTS)
-        for arm in other.arms:
-            row = row_of(rows, trial.seed, arm.name)
-            if row and not arm.as_long_as and determining(other, Trial(trial.seed, arm), per_depth) == wanted:
-                return _renamed(row, experiment, trial.arm.name)
-    return None
+        rows = read_results(folder / other.name / RESULTS)
+        for trial in trials(other, seeds):
+            row = row_of(rows, trial.seed, trial.arm.name)
+            if row and not trial.arm.as_long_as:
+                found.setdefault(_key(other, trial, per_depth), row)
+    return found
 
 
 def _renamed(row: JsonObject, experiment: Experiment, arm: str) -> JsonObject:
@@ -72,21 +79,22 @@ def _renamed(row: JsonObject, experiment: Experiment, arm: str) -> JsonObject:
     return taken
 
 
-def determining(experiment: Experiment, trial: Trial, per_depth: int) -> JsonObject:
+def _key(experiment: Experiment, trial: Trial, per_depth: int) -> bytes:
     """Everything that a row depends on, whatever its experiment and its arm are called."""
     out = Path(experiment.name)
     arm = arm_config(experiment, out, trial)
     tests = {test.name: test_config(experiment, out, trial, test, per_depth) for test in experiment.tests}
     place = {"out": Path("out"), "weights": Path("weights")}
     seen = experiment.look if trial.arm.trains else experiment.look_at_start
-    return {
-        "start": to_json(
-            with_changes(start_config(experiment, out, trial.seed, trial.arm.start), {"out": Path("out")})
-        ),
-        "arm": to_json(with_changes(arm, place)) if trial.arm.trains else None,
-        "tests": {name: to_json(with_changes(test, place)) for name, test in tests.items()},
-        "seen": seen.__qualname__ if seen else None,
-    }
+    start = start_config(experiment, out, trial.seed, trial.arm.start)
+    return write_json_sorted(
+        {
+            "start": to_json(with_changes(start, {"out": Path("out")})),
+            "arm": to_json(with_changes(arm, place)) if trial.arm.trains else None,
+            "tests": {name: to_json(with_changes(test, place)) for name, test in tests.items()},
+            "seen": seen.__qualname__ if seen else None,
+        }
+    )
 
 
 def _is_there(experiment: Experiment, folder: Path, per_depth: int) -> bool:

@@ -12,7 +12,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig, to_json, unset
 from tpu_orch.experiments import measure, tuning
-from tpu_orch.experiments.borrowing import borrowed, left_out, settings
+from tpu_orch.experiments.borrowing import borrowed, left_out, missing, settings
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
 from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
@@ -102,13 +102,9 @@ def take_over(
     experiment: Experiment, others: Sequence[Experiment], out: Path, seeds: Sequence[int], per_depth: int
 ) -> None:
     """Adds the rows that other experiments have of what is still to be done."""
-    there = read_results(out / RESULTS)
-    for trial in trials(experiment, seeds):
-        if row_of(there, trial.seed, trial.arm.name):
-            continue
-        if row := borrowed(experiment, others, out, trial, per_depth):
-            say(f"{experiment.name}: seed {trial.seed}, arm {trial.arm.name}: taken over from {row['taken_from']}")
-            keep(out, row, experiment)
+    for row in borrowed(experiment, others, out, missing(experiment, out, seeds), per_depth):
+        say(f"{experiment.name}: seed {row['seed']}, arm {row['arm']}: taken over from {row['taken_from']}")
+        keep(out, row, experiment)
 
 
 def keep(out: Path, row: JsonObject, experiment: Experiment) -> None:

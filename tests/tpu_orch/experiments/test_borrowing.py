@@ -32,14 +32,14 @@ def folder(tmp_path: Path) -> Path:
 def taken(experiment: Experiment, out: Path, per_depth: int = PER_DEPTH, seed: int = 0) -> set[str]:
     """Arms of the experiment that need not be run."""
     trials = [Trial(seed, arm) for arm in experiment.arms]
-    found = [borrowed(experiment, [depth(), experiment], out / experiment.name, one, per_depth) for one in trials]
-    return {row["arm"] for row in found if row}
+    found = borrowed(experiment, [depth(), experiment], out / experiment.name, trials, per_depth)
+    return {row["arm"] for row in found}
 
 
 def test_equal_arms_are_taken_over(folder: Path) -> None:
     assert taken(ablation(), folder) == {"tier", "graduated", "binary", "format-answer", "start"}
-    row = borrowed(ablation(), [depth()], folder / "ablation", Trial(1, ablation().arm("format-answer")), PER_DEPTH)
-    assert row is not None
+    asked = [Trial(1, ablation().arm("format-answer"))]
+    (row,) = borrowed(ablation(), [depth()], folder / "ablation", asked, PER_DEPTH)
     assert (row["seed"], row["experiment"], row["taken_from"]) == (1, "ablation", "depth")
 
 
@@ -54,8 +54,7 @@ def test_the_moment_of_take_off_is_read_anew(folder: Path) -> None:
     row = {"seed": 5, "arm": "tier", "tests": {}, "experiment": "depth", "curve": curve, "reached": {"updates": 8.0}}
     write_results(folder / "depth" / RESULTS, [row], ["tier"])
     later = ablation()._replace(threshold=0.8)
-    mine = borrowed(later, [depth()], folder / "ablation", Trial(5, later.arm("tier")), PER_DEPTH)
-    assert mine is not None
+    (mine,) = borrowed(later, [depth()], folder / "ablation", [Trial(5, later.arm("tier"))], PER_DEPTH)
     assert mine["reached"]["updates"] == pytest.approx(15)  # .8, not depth's .5
 
 
