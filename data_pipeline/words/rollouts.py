@@ -62,4 +62,9 @@ class Rollout(NamedTuple):
     @property
     def final_text(self) -> str:
         """Text of the last message if it holds no attempt at a call, else ""."""
-        return self.turns[-1].text if self.turns and not self.turns[-1].steps else ""
+        return self.turns[-1].text if self.closed else ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether there is a last message and it holds no attempt at a call."""
+        return bool(self.turns) and not self.turns[-1].steps

@@ -61,17 +61,16 @@ def figures(rollout: Rollout, task: Task, tools: Mapping[str, Tool], answered: b
         mine = right[place : place + len(turn.steps)]
         place += len(turn.steps)
         turns.append(all(mine) if turn.steps else answered)
-    ok = sum(step.result is not None and step.result.ok for step in rollout.steps)
-    stated = bool(rollout.turns) and not rollout.turns[-1].steps
+    ok = [step.result is not None and step.result.ok for step in rollout.steps]
     made: dict[str, float | None] = {
         "calls": float(len(right)),
         "turn": _mean(turns),
-        "early": float(stated and not answered and ok < task.calls),
+        "early": float(rollout.closed and not answered and sum(ok) < task.calls),
     }
     if task.reference:
         made["call"] = sum(right) / len(task.reference)
-    if rollout.steps:
-        made["execution"] = _mean([step.result is not None and step.result.ok for step in rollout.steps])
+    if ok:
+        made["execution"] = _mean(ok)
     return made
 
 
@@ -93,7 +92,7 @@ def curve(run: Path, first: int) -> list[JsonObject]:
       run: folder of the arm.
       first: steps of its warm-up.
     """
-    rows = read_metrics(run / METRICS) if (run / METRICS).exists() else []
+    rows = _metrics(run)
     last = max((int(row["step"]) for row in rows), default=0)
     stages = {"before": 0, "after": last} if last > first else {"before": 0, "after_sft": first}
     stages |= {path.stem[5:]: int(path.stem[10:]) for path in (run / ROLLOUTS).glob("eval-step_*.jsonl")}
@@ -129,8 +128,12 @@ def deep_answer(point: JsonObject, depths: Sequence[int]) -> float:
 
 def informative(run: Path) -> float | None:
     """Mean share of the groups, over the updates, whose rollouts differ in reward: the others tell nothing."""
-    rows = read_metrics(run / METRICS) if (run / METRICS).exists() else []
-    return _mean([float(row["informative_groups"]) for row in rows if row["phase"] == "rl"])
+    return _mean([float(row["informative_groups"]) for row in _metrics(run) if row["phase"] == "rl"])
+
+
+def _metrics(run: Path) -> list[JsonObject]:
+    """The rows of a run's metrics; none where it trained nothing."""
+    return read_metrics(run / METRICS) if (run / METRICS).exists() else []
 
 
 def seconds_of(run: Path) -> JsonObject:

@@ -92,11 +92,10 @@ def signs(rollout: Rollout, task: Task) -> list[str]:
     made = Counter(write_json_sorted([call.name, call.arguments]) for call in answered)
     by_tool, needed = Counter(call.name for call in calls), Counter(step.name for step in task.reference)
     repeated = [name for name, times in needed.items() if times > 1]
-    stated = bool(rollout.turns) and not rollout.turns[-1].steps
     shown = {
         "repeats": max(made.values(), default=0) > 1,
         "leaves out repeats": bool(repeated) and all(by_tool[name] == 1 for name in repeated),
-        "stops early": stated and len(rollout.steps) < task.calls,
+        "stops early": rollout.closed and len(rollout.steps) < task.calls,
         "no value": any(not any(value not in (None, "", [], {}) for value in c.arguments.values()) for c in calls),
         "guesses": sum(step.result is None or not step.result.ok for step in rollout.steps) >= GUESSES,
         "pads": len(rollout.steps) > needed_calls(task) + max(SPARE_CALLS, needed_calls(task)),

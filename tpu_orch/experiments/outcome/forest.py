@@ -54,29 +54,28 @@ def forests(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Chart]:
         return []
     over = f"the mean over {spoken(experiment.deep)} calls"
     dots = "Small dots are seeds, large ones their mean with its 95 % t-interval."
-    charts = []
-    for key, title, caption, lines, signed in (
-        ("arms", "Deep answers by arm", f"Test tasks answered rightly, {over}. {dots}", arms(experiment, rows), False),
+    found = [
+        ("arms", "Deep answers by arm", f"Test tasks answered rightly, {over}. {dots}", arms(experiment, rows)),
         (
             "differences",
             "Differences between arms",
             f"Of {over}, seed by seed: right of 0 the first is better. {dots} Filled: decided.",
             differences(experiment, rows),
-            True,
         ),
-    ):
-        if lines:
-            numbers = Numbers(
-                ["", "mean (95 %)", "seeds"],
-                [[one.name, spread(one.mean), " ".join(f"{x:.3f}" for x in one.seeds)] for one in lines],
-            )
-            height = AROUND + A_LINE * len(lines)
-            charts.append(
-                drawn(
-                    key, title, caption, numbers, lambda axes, m=lines, s=signed: draw_lines(axes[0], m, s), tall=height
-                )
-            )
-    return charts
+    ]
+    return [_drawn(key, title, caption, lines) for key, title, caption, lines in found if lines]
+
+
+def _drawn(key: str, title: str, caption: str, lines: Sequence[Line]) -> Chart:
+    cells = [[one.name, spread(one.mean), " ".join(f"{x:.3f}" for x in one.seeds)] for one in lines]
+    return drawn(
+        key,
+        title,
+        caption,
+        Numbers(["", "mean (95 %)", "seeds"], cells),
+        lambda axes: draw_lines(axes[0], lines, signed=key == "differences"),
+        tall=AROUND + A_LINE * len(lines),
+    )
 
 
 def draw_lines(axes: Axes, lines: Sequence[Line], signed: bool) -> None:

@@ -1,6 +1,5 @@
 """Heat maps of differences between arms over two things that are varied."""
 
-import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -8,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment, Grid
-from tpu_orch.experiments.outcome.intervals import Mean, spread
+from tpu_orch.experiments.outcome.intervals import Mean, leaves_out_zero, spread
 from tpu_orch.experiments.outcome.tables import headline, paired
 from tpu_orch.reports.page.charts import Chart, Numbers, drawn
 from tpu_orch.reports.page.palette import LIGHT
@@ -57,7 +56,5 @@ def _cell(axes: Axes, x: int, y: int, mean: Mean) -> None:
     colour = LIGHT["blue"] if mean.value >= 0 else LIGHT["orange"]
     strength = 0.08 + 0.72 * min(1.0, abs(mean.value) / FULL)
     axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, alpha=strength, linewidth=0))
-    sure = not math.isnan(mean.low) and (mean.low > 0 or mean.high < 0)
-    axes.text(
-        x, y, f"{mean.value:+.2f}", ha="center", va="center", color=LIGHT["ink"], weight="bold" if sure else "normal"
-    )
+    weight = "bold" if leaves_out_zero(mean) else "normal"
+    axes.text(x, y, f"{mean.value:+.2f}", ha="center", va="center", color=LIGHT["ink"], weight=weight)

@@ -8,11 +8,13 @@ import numpy as np
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
-from tpu_orch.experiments.measure import FIGURES, deep_answer, over
+from tpu_orch.experiments.measure import deep_answer, over
 from tpu_orch.experiments.outcome.intervals import FEWEST, Mean, mean_over_seeds, spread, verdict
 from tpu_orch.reports.page.charts import Numbers
 
 SHALLOW = (1, 2, 3)
+OTHERS = {"calls": "calls", "turns": "turn", "steps": "call", "executed": "execution", "early": "early"}
+"""Column -> the figure that stands in it."""
 START_SUCCESS, START_PASS = (0.01, 0.05), 0.3
 
 
@@ -154,12 +156,13 @@ def take_off(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
 def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
     """The other figures, over shallow and deep tasks."""
     name = experiment.tests[0].name
+    everywhere = {what: figure for what, figure in OTHERS.items() if what != "early"}
     lines = []
     for arm in experiment.arms:
         line = [
             mean_over_seeds([*values(rows, arm.name, lambda row, f=f, d=d: over(row["tests"][name], d, f)).values()])
-            for d, names in ((SHALLOW, FIGURES[1:5]), (experiment.deep, FIGURES[1:]))
-            for f in names
+            for d, names in ((SHALLOW, everywhere), (experiment.deep, OTHERS))
+            for f in names.values()
         ]
         if line[0].seeds:
             lines.append([arm.name, *("" if math.isnan(one.value) else f"{one.value:.2f}" for one in line)])
@@ -168,8 +171,7 @@ def others(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
         "reference (other routes count as wrong); share of the calls with an ok result; share of the tasks answered, wrongly, "
         "after fewer ok results than the shortest route needs."
     )
-    four = ("calls", "turns", "steps", "executed")
-    head = [*(f"{what}, 1-3" for what in four), *(f"{what}, deep" for what in (*four, "early"))]
+    head = [*(f"{what}, 1-3" for what in everywhere), *(f"{what}, deep" for what in OTHERS)]
     return Titled("Calls, turns, steps, execution", caption, Numbers(["arm", *head], lines))
 
 
