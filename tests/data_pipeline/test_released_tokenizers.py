@@ -46,7 +46,7 @@ def composed(name: str, text: str) -> str:
 
 
 @each
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(text=texts, trusted=st.booleans())
 def test_every_text_comes_back(name: str, text: str, trusted: bool) -> None:
     tokenizer = EVERY[name]
@@ -58,7 +58,7 @@ def test_every_text_comes_back(name: str, text: str, trusted: bool) -> None:
 
 
 @each
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(text=texts)
 def test_data_never_becomes_a_mark(name: str, text: str) -> None:
     tokenizer = EVERY[name]
@@ -68,7 +68,7 @@ def test_data_never_becomes_a_mark(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", RELEASED)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=texts.filter(lambda text: not any(mark in text for mark in MARKS) and "\u2581" not in text))
 def test_ids_are_those_of_the_library(name: str, text: str) -> None:
     library = tokenizers.Tokenizer.from_str(FILES[name].decode())
@@ -78,7 +78,7 @@ def test_ids_are_those_of_the_library(name: str, text: str) -> None:
     assert encode_parts(RELEASED[name], [(mark, True), (text[:3], False), (text[3:] + mark, True)]) == whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=texts.filter(lambda text: not any(mark in text for mark in MARKS) and "\u2581" not in text))
 def test_pieces_are_those_of_sentencepiece(text: str) -> None:
     library = sentencepiece.SentencePieceProcessor(model_proto=GEMMA_FILE)

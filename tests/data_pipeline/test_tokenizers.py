@@ -55,7 +55,7 @@ def mark_ids(tokenizer: Tokenizer) -> set[int]:
 
 
 @each_tokenizer
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=texts, marks=st.booleans())
 def test_every_text_comes_back_exactly(tokenizer: Tokenizer, text: str, marks: bool) -> None:
     ids = tokenizer.encode(text, marks=marks)
@@ -65,7 +65,7 @@ def test_every_text_comes_back_exactly(tokenizer: Tokenizer, text: str, marks: b
 
 
 @each_tokenizer
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=texts)
 def test_data_never_becomes_a_mark(tokenizer: Tokenizer, text: str) -> None:
     assert not set(tokenizer.encode(text)) & mark_ids(tokenizer)

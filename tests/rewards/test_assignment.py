@@ -78,19 +78,19 @@ def problems(draw, tools: str = "ab") -> Problem:
     return Problem(gains, UNIT, good, kinds, parents, groups, names)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(problems())
 def test_search_equals_exhaustion(problem: Problem) -> None:
     assert assign(problem) == exhaustive(problem)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems(tools="a"))
 def test_search_equals_exhaustion_where_all_steps_share_a_tool(problem: Problem) -> None:
     assert assign(problem) == exhaustive(problem)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems(tools="a"))
 def test_similarity_alone_is_the_most_similar_pairing(problem: Problem) -> None:
     """Where no two steps and no two calls are identical; see the next test for the others."""
@@ -105,7 +105,7 @@ def test_similarity_alone_is_the_most_similar_pairing(problem: Problem) -> None:
     assert [c if c < m else None for c in assignment._most_similar(problem)] == list(expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems(tools="a"))
 def test_similarity_alone_lets_identical_calls_stand_for_identical_steps_only(problem: Problem) -> None:
     m = len(problem.gains)
@@ -113,7 +113,7 @@ def test_similarity_alone_lets_identical_calls_stand_for_identical_steps_only(pr
     assert found in set(every_pairing(problem))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 5), st.integers(0, 6), st.data())
 def test_matching_is_the_heaviest(rows: int, columns: int, data: st.DataObject) -> None:
     worth = [[data.draw(st.integers(1, 20)) for _ in range(columns)] for _ in range(rows)]

@@ -33,7 +33,7 @@ def judged(name: str, rollout: Rollout, task: Task) -> Score:
     return score([rollout], {task.id: task}, TOOLS, find_reward(name))[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tasks())
 def test_every_replay_has_full_marks(task: Task) -> None:
     rollout = replay(task, ENVIRONMENT)

@@ -65,7 +65,7 @@ def test_cheats_stay_below_their_bounds(cheat: str, graduated: float, tier: floa
     assert mean("tier", rollouts) <= tier
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tasks(), st.data())
 def test_ids_of_a_plan_mean_nothing_but_their_order(task: Task, data: st.DataObject) -> None:
     task = task._replace(mode="plan")
@@ -85,7 +85,7 @@ def test_ids_of_a_plan_mean_nothing_but_their_order(task: Task, data: st.DataObj
     assert judged(ids, order) == judged(list(range(len(calls))), list(range(len(calls))))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tasks(), st.data())
 def test_ids_of_chat_calls_mean_nothing_but_which_reply_is_whose(task: Task, data: st.DataObject) -> None:
     steps = replay(task, ENVIRONMENT).steps

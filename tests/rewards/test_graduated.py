@@ -29,7 +29,7 @@ def reward(rollout: Rollout, task: Task) -> float:
 faulty = st.lists(st.sampled_from(FAULTS), max_size=2, unique_by=lambda fault: fault.argument)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tasks())
 def test_a_perfect_replay_is_exactly_one(task: Task) -> None:
     got = judged(replay(task, ENVIRONMENT), task)
@@ -37,7 +37,7 @@ def test_a_perfect_replay_is_exactly_one(task: Task) -> None:
     assert all(not call.why for call in got.calls)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tasks(), st.randoms(use_true_random=False))
 def test_any_order_that_respects_the_dependencies_is_one(task: Task, rng: random.Random) -> None:
     left, order = list(range(len(task.reference))), []
@@ -49,7 +49,7 @@ def test_any_order_that_respects_the_dependencies_is_one(task: Task, rng: random
     assert reward(play(task, [render_call(calls[s]) for s in order]), task) == 1.0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tasks(), st.data())
 def test_mending_never_lowers(task: Task, data: st.DataObject) -> None:
     """Mending turns a call, or one argument of it, into what the step has that the call stands for."""
@@ -74,7 +74,7 @@ def test_mending_never_lowers(task: Task, data: st.DataObject) -> None:
         assert repeats or reward(rollout, task) >= before.reward
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tasks(), st.data())
 def test_padding_never_raises_and_costs_what_was_right(task: Task, data: st.DataObject) -> None:
     texts = [spoil(call, data.draw(faulty)) for call in calls_of(task)]

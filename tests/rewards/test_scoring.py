@@ -39,7 +39,7 @@ def rows_of(rollouts: list[Rollout], by_id: dict[str, Task], reward: Reward) -> 
 
 
 @pytest.mark.parametrize("name", OURS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(batch=batches())
 def test_vectorised_equals_scalar_and_lies_in_the_unit_interval(name: str, batch) -> None:
     rollouts, by_id = batch
@@ -52,7 +52,7 @@ def test_vectorised_equals_scalar_and_lies_in_the_unit_interval(name: str, batch
 
 
 @pytest.mark.parametrize("name", ["graduated", "tier"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(batch=batches(), more=st.integers(1, 9))
 def test_padding_of_arrays_never_changes_a_row(name: str, batch, more: int) -> None:
     reward, rows = REWARDS[name], rows_of(*batch, REWARDS[name])
@@ -63,7 +63,7 @@ def test_padding_of_arrays_never_changes_a_row(name: str, batch, more: int) -> N
 
 
 @pytest.mark.parametrize("name", OURS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(batch=batches())
 def test_jit_gives_what_numpy_gives(name: str, batch) -> None:
     reward = REWARDS[name]
@@ -79,7 +79,7 @@ def test_jit_gives_what_numpy_gives(name: str, batch) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(batch=batches())
 def test_ten_thousand_weight_settings_are_one_call(batch) -> None:
     reward = REWARDS["tier"]
@@ -111,7 +111,7 @@ def test_weights_are_those_named_and_nothing_else() -> None:
             reward.weight_vector(wrong)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(batch=batches())
 def test_a_component_alone_is_a_weight_vector(batch) -> None:
     for reward in map(REWARDS.get, OURS):

@@ -37,7 +37,7 @@ def turns(*texts: str, task: Task = SINGLE, reward=TIER) -> Score:
     return judged(Rollout(task.id, tuple(map(session.respond, texts))), task, reward)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tasks())
 def test_every_replay_is_exactly_one(task: Task) -> None:
     assert judged(replay(task, ENVIRONMENT), task).reward == 1.0
@@ -52,7 +52,7 @@ def test_every_depthbench_reference_is_exactly_one(depthbench: World) -> None:
         assert {one.reward for one in score(rollouts, by_id, depthbench.tools, reward)} == {1.0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tasks(), st.randoms(use_true_random=False))
 def test_order_of_independent_calls_and_harmless_extra_ones_do_not_matter(task: Task, rng: random.Random) -> None:
     texts = [render_call(call) for call in calls_of(task)]

@@ -10,7 +10,7 @@ from tpu_orch.config import RunConfig, to_json
 from tpu_orch.experiments.frame import Arm, Experiment, Test, with_changes
 
 STARTS = "starts"
-SAMPLES = 64
+TRIES = 64
 """Rollouts of each of some deep training tasks that the start is tried with: has reinforcement learning anything to find?"""
 
 
@@ -66,7 +66,7 @@ def test_config(experiment: Experiment, out: Path, trial: Trial, test: Test, per
         "eval.samples": 0,
     }
     looked = not trial.arm.trains and test is experiment.tests[0]
-    tried = {"eval.samples": SAMPLES, "world.trained_depths": experiment.deep} if looked else {}
+    tried = {"eval.samples": TRIES, "world.trained_depths": experiment.deep} if looked else {}
     return with_changes(arm, {**still, **tried, **test.change})
 
 

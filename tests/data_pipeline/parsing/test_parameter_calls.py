@@ -22,7 +22,7 @@ calls = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(made=st.lists(calls, max_size=3), between=st.sampled_from(["", "; ", ",\n", "\n"]), listed=st.booleans())
 def test_what_is_written_is_read_back(made: list[ToolCall], between: str, listed: bool) -> None:
     text = between.join(map(render_parameters, made))
@@ -30,7 +30,7 @@ def test_what_is_written_is_read_back(made: list[ToolCall], between: str, listed
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     parts=st.lists(
         st.one_of(st.text(max_size=5), st.sampled_from(['{"name":', '"', "{", "}", "\\", "```json\n", ";"])), max_size=9

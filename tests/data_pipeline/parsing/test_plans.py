@@ -120,7 +120,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), values, max_size=3), max_size=4))
 def test_json_and_direct_plans_survive_a_round_trip(calls: list[dict]) -> None:
     spelled = wrap(json.dumps({str(n): {"Find": arguments} for n, arguments in enumerate(calls)}))
@@ -153,7 +153,7 @@ def test_a_megabyte_of_anything_is_read(module: ModuleType) -> None:
         assert not plan.parses or not plan.attempts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=30).map("".join))
 def test_nothing_raises(body: str) -> None:
     for module in MODULES:

@@ -288,7 +288,7 @@ def sound(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_flipped_bit_is_found(sound: bytes, tmp_path_factory, data) -> None:
     path = tmp_path_factory.mktemp("flip") / "s"

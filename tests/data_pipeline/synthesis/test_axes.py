@@ -3,7 +3,7 @@
 import itertools
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.formats import Recorded
@@ -29,7 +29,6 @@ def task(number: int, calls: int, depth: int) -> Task:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(0, 120))
 def test_shares_are_as_even_as_sizes_allow(sizes: list[int], total: int) -> None:
     found = shares(sizes, total)
@@ -73,7 +72,6 @@ def test_a_wording_is_used_as_often_as_asked() -> None:
     assert varied(tasks, 6) == tuple(tasks)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=3), max_size=12))
 def test_regions_are_what_hangs_together(links: list[list[str]]) -> None:
     found = regions(links)

@@ -47,7 +47,7 @@ def whole(workflow: Workflow, index: StoreIndex) -> set[tuple[int, ...]]:
     return {chosen for chosen in itertools.product(*pools) if holds(workflow, index, chosen)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(found=records, workflow=workflows(), seed=st.integers(0, 99))
 def test_a_draw_is_one_of_the_possible_choices_and_comes_if_there_is_one(
     found: list[Recorded], workflow: Workflow, seed: int
@@ -61,7 +61,7 @@ def test_a_draw_is_one_of_the_possible_choices_and_comes_if_there_is_one(
         assert {choice[step] for choice in possible} <= numbers
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(found=records, workflow=workflows())
 def test_every_possible_choice_is_drawn_at_times(found: list[Recorded], workflow: Workflow) -> None:
     index = StoreIndex(found, TOOLS)

@@ -27,7 +27,7 @@ def workflows(draw: st.DrawFn) -> NamedWorkflow:
     return NamedWorkflow(Workflow(tools, tuple(edges)), draw(names), queries, draw(st.integers(1, 9)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(found=st.lists(workflows(), max_size=4))
 def test_what_is_written_is_read(found: list[NamedWorkflow], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("workflows") / "workflows.yaml"

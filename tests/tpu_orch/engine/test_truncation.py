@@ -22,7 +22,7 @@ def by_sorting(weights: np.ndarray, top_k: int, top_p: float, min_p: float) -> s
     return {int(token) for token in kept if weights[token] >= min_p}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 1000),
     st.integers(0, VOCAB),

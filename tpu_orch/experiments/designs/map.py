@@ -37,6 +37,11 @@ class Cell(NamedTuple):
         return f"s{self.shown}-r{self.shortcuts}-g{self.group}-o{self.openness:g}"
 
     @property
+    def shown_depths(self) -> tuple[int, ...]:
+        """what its start was shown, and arms replay"""
+        return tuple(range(self.shown + 1))
+
+    @property
     def start(self) -> str:
         return f"start-s{self.shown}-r{self.shortcuts}"
 
@@ -84,6 +89,7 @@ def map_of_rewards() -> Experiment:
                 "trainer.prompts": ROLLOUTS // cell.group,
                 "trainer.kept_of_group": cell.group // KEPT,
                 "world.openness": cell.openness,
+                "world.shown_depths": cell.shown_depths,
             },
             start=cell.start,
         )
@@ -91,9 +97,7 @@ def map_of_rewards() -> Experiment:
         for name, reward in REWARDS.items()
     ]
     starts = {
-        cell.start: with_changes(
-            start(), {"world.shown_depths": tuple(range(cell.shown + 1)), "world.shortcuts": cell.shortcuts}
-        )
+        cell.start: with_changes(start(), {"world.shown_depths": cell.shown_depths, "world.shortcuts": cell.shortcuts})
         for cell in cells()
     }
     return Experiment(
