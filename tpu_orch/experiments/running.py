@@ -137,8 +137,9 @@ class Runs:
 
 def tuned(experiment: Experiment, out: Path) -> Experiment:
     """The experiment with a learning rate chosen for each arm that learns by reinforcement. Raises Stopped."""
-    runs, works, rates = Runs(), [], {}
-    arms = tuning.tunable(experiment)
+    runs, works, tried = Runs(), [], tuning.read_tries(out)
+    known = {row["arm"] for row in tried}
+    arms = [arm for arm in tuning.tunable(experiment) if arm.name not in known]
     for arm in arms:
         start = start_config(experiment, out, tuning.SEED, arm.start)
         works.append(runs.work(start))
@@ -149,9 +150,12 @@ def tuned(experiment: Experiment, out: Path) -> Experiment:
     for arm in arms:
         ends = {rate: measure.curve(one.out, 0)[-1] for rate, one in tuning.tries(experiment, out, arm).items()}
         own = arm_config(experiment, out, Trial(tuning.SEED, arm)).trainer.learning_rate
-        rates[arm.name] = tuning.best_rate(experiment, own, ends)
-        say(f"{experiment.name}: arm {arm.name} learns at {rates[arm.name]:g}")
-    return tuning.with_rates(experiment, rates)
+        tried += tuning.tries_of(experiment, own, arm.name, ends)
+    tuning.write_tries(out, tried)
+    for row in tried:
+        if row["chosen"]:
+            say(f"{experiment.name}: arm {row['arm']} learns at {row['learning_rate']:g}")
+    return tuning.with_rates(experiment, tried)
 
 
 def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObject], per_depth: int) -> JsonObject:

@@ -1,16 +1,22 @@
 """A learning rate for each arm, chosen with the same small budget for all: a third of the updates at each of a few rates.
 
 On a seed of its own and the dev split, so that nothing that is compared later was looked at. Supervised arms keep their rate.
+What was tried is kept in tuning.jsonl, a row for each try.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from data_pipeline.errors import InputError
+from data_pipeline.jsontext import JsonError, read_json, spaced_json
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig
 from tpu_orch.experiments.frame import Arm, Experiment, with_changes
 from tpu_orch.experiments.measure import deep_answer
 from tpu_orch.experiments.plan import Trial, arm_config
+from tpu_orch.runs.files import write_whole
 
+TUNING = "tuning.jsonl"
 SEED = 1000
 FACTORS = (0.5, 1.0, 2.0)
 """Times the experiment's own learning rate."""
@@ -59,8 +65,46 @@ def best_rate(experiment: Experiment, own: float, ends: dict[float, JsonObject])
     return max(ends, key=worth)
 
 
-def with_rates(experiment: Experiment, rates: dict[str, float]) -> Experiment:
-    """The experiment with a learning rate for each arm that has one here."""
+def tries_of(experiment: Experiment, own: float, arm: str, ends: dict[float, JsonObject]) -> list[JsonObject]:
+    """A row for each try of an arm, one of them chosen.
+
+    Args:
+      own: the learning rate that the arm has otherwise.
+      ends: learning rate -> the last point of its curve.
+    """
+    best = best_rate(experiment, own, ends)
+    return [
+        {
+            "arm": arm,
+            "learning_rate": rate,
+            "updates": end["updates"],
+            "sampled": end["sampled"],
+            "tasks": TASKS,
+            "deep": deep_answer(end, experiment.deep),
+            "answer": end["answer"],
+            "chosen": rate == best,
+        }
+        for rate, end in ends.items()
+    ]
+
+
+def read_tries(out: Path) -> list[JsonObject]:
+    """The tries that an experiment's folder keeps; none where nothing was tuned. Raises InputError."""
+    path = out / TUNING
+    try:
+        return [read_json(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    except JsonError as error:
+        raise InputError(f"{path}: not JSON ({error}); delete it, and the same command makes it anew") from None
+
+
+def write_tries(out: Path, tried: Sequence[JsonObject]) -> None:
+    """Keeps them in an experiment's folder."""
+    write_whole(out / TUNING, "".join(spaced_json(row) + "\n" for row in tried).encode())
+
+
+def with_rates(experiment: Experiment, tried: Sequence[JsonObject]) -> Experiment:
+    """The experiment with the learning rate that was chosen, for each arm that has one among the tries."""
+    rates = {row["arm"]: row["learning_rate"] for row in tried if row["chosen"]}
     arms = [
         arm._replace(change={**arm.change, "trainer.learning_rate": rates[arm.name]}) if arm.name in rates else arm
         for arm in experiment.arms

@@ -201,6 +201,18 @@ def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(m
     assert {one.seed for one in tried} == {1000} and {one.trainer.steps for one in tried} == {1}
     assert {one.world.evaluated for one in tried} == {"dev"}
     assert rows[1]["tests"]["test"]["4"]["answer"] == 0.75
+    kept = [json.loads(line) for line in (out / "tuning.jsonl").read_text().splitlines()]
+    assert [(row["arm"], row["learning_rate"]) for row in kept if row["chosen"]] == [("tier", 2e-3), ("outcome", 4e-3)]
+    shown = write_outcome(experiment(), rows, out)
+    table = shown[shown.index("Learning rates") :]
+    assert all(f"{row['deep']:.3f}" in table for row in kept) and "0.004" in table
+    shutil.rmtree(out / "tuning")
+    made = len(stand_in.configs)
+    assert running.run_experiment(experiment(), out, range(1), 4, tune=True) == rows  # from what was kept
+    assert len(stand_in.configs) == made
+    (out / "tuning.jsonl").write_text("{")
+    with pytest.raises(InputError, match=r"tuning.jsonl: not JSON"):
+        write_outcome(experiment(), rows, out)
 
 
 def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, out) -> None:

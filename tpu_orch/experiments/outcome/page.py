@@ -15,6 +15,7 @@ from tpu_orch.experiments.outcome.forest import forests, picture
 from tpu_orch.experiments.outcome.heat import heat_maps
 from tpu_orch.experiments.outcome.observed import observed, over_updates, samples
 from tpu_orch.experiments.outcome.tables import Titled, tables
+from tpu_orch.experiments.tuning import read_tries
 from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
 from tpu_orch.runs.files import write_whole
@@ -24,7 +25,7 @@ TABLES, PAGE, PICTURE = "tables.md", "report.html", "summary.svg"
 
 def write_outcome(experiment: Experiment, rows: Sequence[JsonObject], out: Path) -> str:
     """Writes them into the experiment's folder and returns the tables for a terminal."""
-    found = [*tables(experiment, rows), *observed(experiment, rows)]
+    found = [*tables(experiment, rows, read_tries(out)), *observed(experiment, rows)]
     write_whole(out / TABLES, "\n".join(map(as_markdown, found)).encode())
     write_whole(out / PAGE, html(experiment, rows, found).encode())
     if drawing := picture(experiment, rows):

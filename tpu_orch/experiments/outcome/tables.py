@@ -24,8 +24,8 @@ class Titled(NamedTuple):
     numbers: Numbers
 
 
-def tables(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Titled]:
-    """Every table that the rows suffice for."""
+def tables(experiment: Experiment, rows: Sequence[JsonObject], tried: Sequence[JsonObject]) -> list[Titled]:
+    """Every table that the rows, and the tries of learning rates if there are any, suffice for."""
     made = [
         answers(experiment, rows),
         contrasts(experiment, rows),
@@ -34,6 +34,7 @@ def tables(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Titled]:
     ]
     made += [fitness(experiment, rows)] if any("pass_at" in row for row in rows) else []
     made += [tested(experiment, rows)] if len(experiment.tests) > 1 else []
+    made += [learning_rates(experiment, tried)] if tried else []
     return [table for table in made if table.numbers.rows]
 
 
@@ -214,6 +215,20 @@ def tested(experiment: Experiment, rows: Sequence[JsonObject]) -> Titled:
 
 def _kept(later: Mean, first: Mean) -> str:
     return ", kept" if later.seeds >= FEWEST and later.low >= first.value / 2 else ""
+
+
+def learning_rates(experiment: Experiment, tried: Sequence[JsonObject]) -> Titled:
+    """What each arm's learning rate was chosen by."""
+    rates = sorted({row["learning_rate"] for row in tried})
+    there = {(row["arm"], row["learning_rate"]): f"{row['deep']:.3f}" for row in tried}
+    chosen = {row["arm"]: f"{row['learning_rate']:g}" for row in tried if row["chosen"]}
+    lines = [[arm, *(there.get((arm, rate), "") for rate in rates), rate] for arm, rate in chosen.items()]
+    made, tasks = (max(row[name] for row in tried) for name in ("updates", "tasks"))
+    caption = (
+        f"Before anything that is compared: mean over {spoken(experiment.deep)} calls on {tasks} dev tasks of each, after "
+        f"{made} updates at each rate, on a seed of their own. Of equal means the one that is better over all tasks is chosen."
+    )
+    return Titled("Learning rates", caption, Numbers(["arm", *(f"{rate:g}" for rate in rates), "chosen"], lines))
 
 
 def spoken(depths: Sequence[int]) -> str:
