@@ -44,7 +44,8 @@ def run_experiment(
       out: the experiment's own folder.
       per_depth: tasks of each number of calls that finished arms are tested on.
       tune: choose each arm's learning rate first.
-      others: experiments of whose rows those that say the same are taken over; their folders lie beside `out`.
+      others: experiments of whose rows those that say the same are taken over; their folders lie beside `out`. None where
+        learning rates are chosen.
     Raises:
       InputError: the folder holds the experiment with other settings.
       WorkFailed: a run failed.
@@ -54,20 +55,23 @@ def run_experiment(
         claimed(out / "settings.lock", wait=True),
         open_run(out, whole, defaults=left_out(experiment), tell=say),
     ):
-        pass
+        take_over(experiment, others, out, seeds, per_depth)
     try:
-        asked = tuned(experiment, out) if tune else experiment
-        take_over(asked, others, out, seeds, per_depth)
-        return all_rows(asked, out, seeds, per_depth)
+        return all_rows(tuned(experiment, out) if tune else experiment, out, seeds, per_depth)
     except Stopped:
         return None
 
 
 def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth: int) -> list[JsonObject]:
     """The rows that are there and those that are made now, by this process or another. Raises Stopped."""
-    before = read_results(out / RESULTS)  # a broken line is better named before anything is run
     whole = list(trials(experiment, seeds))
-    starts = Runs()
+    to_do = missing(experiment, out, seeds)  # a broken line is better named before anything is run
+    starts, began = Runs(), time.perf_counter()
+
+    def how_far() -> str:
+        left = len(missing(experiment, out, seeds))
+        each = (time.perf_counter() - began) / max(1, len(to_do) - left)  # by whatever process
+        return f"{len(whole) - left} of {len(whole)} done" + (f", {time_left(each * left)} left" if left else "")
 
     def work(number: int, trial: Trial, start: RunConfig) -> Work:
         name = f"{experiment.name} {number}/{len(whole)}"
@@ -76,21 +80,21 @@ def all_rows(experiment: Experiment, out: Path, seeds: Sequence[int], per_depth:
             say(f"{name}: seed {trial.seed}, arm {trial.arm.name}")
             row = made(experiment, out, trial, read_results(out / RESULTS), per_depth)
             keep(out, row, experiment)
-            say(f"{name}: {told(row)}")
+            say(f"{name}: {told(row)}; {how_far()}")
 
-        def there(arm: str) -> bool:
+        def has_row(arm: str) -> bool:
             return row_of(read_results(out / RESULTS), trial.seed, arm) is not None
 
         return Work(
             lock_of(trial.folder(out)),
-            ready=lambda: starts.there(start) and (not trial.arm.as_long_as or there(trial.arm.as_long_as)),
-            done=lambda: there(trial.arm.name),
+            ready=lambda: starts.there(start) and (not trial.arm.as_long_as or has_row(trial.arm.as_long_as)),
+            done=lambda: has_row(trial.arm.name),
             do=do,
         )
 
     works = []
     for number, trial in enumerate(whole, start=1):
-        if row_of(before, trial.seed, trial.arm.name):
+        if trial not in to_do:
             continue
         start = start_config(experiment, out, trial.seed, trial.arm.start)
         works += [starts.work(start), work(number, trial, start)]
@@ -238,6 +242,12 @@ def finished(config: RunConfig) -> None:
     jax.clear_caches()  # programs of one run are never used by the next
     if summary is None:
         raise Stopped
+
+
+def time_left(seconds: float) -> str:
+    """About how long, for people."""
+    minutes = max(1, round(seconds / 60))
+    return f"about {minutes} min" if minutes < 100 else f"about {minutes / 60:.1f} h"
 
 
 def told(row: JsonObject) -> str:

@@ -3,6 +3,7 @@ that leaves a run folder of replayed rollouts; `test_experiment_run` has the rea
 """
 
 import json
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -181,12 +182,13 @@ def test_what_somebody_else_holds_is_left_to_them(monkeypatch, tmp_path) -> None
     assert done == ["first", "waits", "later"]  # in their order as far as they can be: seed by seed
 
 
-def test_several_processes_are_given_the_same_words(tmp_path) -> None:
+def test_several_processes_are_given_the_same_words_and_lines_say_whose_they_are(tmp_path, capfd) -> None:
     args = Args("depth", arms=("tier", "toolrl"), seeds=2, tune=True, dry_run=True, out=tmp_path)
     assert tyro.cli(Args, args=words_of(args)) == args
     assert side_by_side(["experiment", *words_of(args)], 1)
     with pytest.raises(WorkFailed, match="1 of 1 processes failed"):
         side_by_side(["experiment", "nobody"], 1)
+    assert re.search("^1[|] .*nobody", capfd.readouterr().err, re.MULTILINE)
     with pytest.raises(InputError, match="--jobs 999999"):
         side_by_side(["experiment", "depth"], 999999)
 
@@ -215,11 +217,14 @@ def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(m
         write_outcome(experiment(), rows, out)
 
 
-def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, out) -> None:
+def test_seeds_and_arms_may_be_added_but_not_other_settings(monkeypatch, out, capsys) -> None:
     monkeypatch.setattr(running, "train", StandIn())
     running.run_experiment(chosen(tiny(), ["outcome"], None), out, range(1), 4)
     rows = running.run_experiment(tiny(), out, range(2), 4)
     assert [(row["seed"], row["arm"]) for row in rows] == [(s, a) for s in (0, 1) for a in ("tier", "outcome")]
+    far = re.findall(r"; (\d of \d done.*)", capsys.readouterr().err)
+    left = ", about 1 min left"
+    assert far == ["1 of 1 done", f"2 of 4 done{left}", f"3 of 4 done{left}", "4 of 4 done"]
     with pytest.raises(InputError, match=r"common.trainer.steps was 2 and is 1"):
         running.run_experiment(chosen(tiny(), [], 1), out, range(1), 4)
 
