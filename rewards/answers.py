@@ -15,10 +15,10 @@ from data_pipeline.parsing.hermes import answer_of
 from data_pipeline.paths import leaves
 from data_pipeline.schemas.normal import ANY, canonical, form_of, normal, same
 from data_pipeline.schemas.types import type_compatible
-from data_pipeline.words import Json, ResultKind, Rollout, Task, Tool
+from data_pipeline.words import Json, ResultKind, Rollout, Task, Tool, tells_of_error
 
-ENVELOPE = frozenset({"status", "status_code", "statusCode", "code", "message", "success", "ok"})
-"""Fields of a result that tell how the call went, not what was asked for."""
+ENVELOPE = frozenset({"status", "status_code", "statusCode", "code", "message", "success", "ok", "error"})
+"""Fields of a result that tell how the call went, not what was asked for. A text under `code` alone is what was asked for."""
 SPARE_CALLS = 2
 """So many calls beyond the needed ones are always allowed; else as many again as needed."""
 
@@ -44,8 +44,10 @@ def is_uninformative(answer: Json) -> bool:
         return all(map(is_uninformative, answer))
     if type(answer) is not dict:
         return answer is None or answer == ""
-    if answer.get("error") is not None or answer.get("status") is False:
+    if tells_of_error(answer) or answer.get("status") is False:
         return True
+    if answer.keys() == {"code"} and type(answer["code"]) is str:
+        return not answer["code"]
     data = {key: value for key, value in answer.items() if key not in ENVELOPE}
     return all(leaf is None or leaf == "" or leaf == [] or leaf == {} for _, leaf in leaves(data))
 

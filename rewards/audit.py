@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from data_pipeline.environment import replay
+from data_pipeline.errors import InputError
 from data_pipeline.recoverable import is_recoverable, recoverability
 from data_pipeline.schemas.normal import normal, same
 from data_pipeline.store import ResponseStore
@@ -95,9 +96,11 @@ class Audit(NamedTuple):
 
 def audit(world: World, store: ResponseStore, rewards: Sequence[Reward], seed: int = 0) -> Audit:
     """Plays the battery of `rewards.cheats` on every task that the store answers. Raises `InputError` as `score` does."""
-    for reward in rewards:
-        for task in world.tasks:
+    for task in world.tasks:
+        for reward in rewards:
             check_task(task, reward)
+        if lost := next((step.name for step in task.reference if step.name not in world.tools), None):
+            raise InputError(f"the reference of task {task.id} calls {lost!r:.60}, which the tools do not have")
     replays = {task.id: replay(task, world.environment) for task in world.tasks}
     answered = [task for task in world.tasks if not _misses(replays[task.id])]
     kept = world._replace(tasks=answered)

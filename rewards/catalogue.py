@@ -19,24 +19,46 @@ def _reward(name: str, says: str, module: ModuleType, **fields: Any) -> Reward:
     return Reward(name, says, module.judge, module.batch, module.components, named, **fields)
 
 
+_GRADUATED = {"about_reference": tuple(name for name in graduated.WEIGHTS if name != "answer")}
 _TIER = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss", "progress")}
-_REACHED = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss",), "weights": (1, 1, 1, 1, 1, 5, 3)}
-_TIER_RELEASED = {"about_answer": tuple(tier_released.WEIGHTS), "options": ("execute",), "reads_plans": True}
+_REACHED = {
+    "about_answer": tuple(tier.WEIGHTS),
+    "about_reference": ("progress",),
+    "options": ("on_miss",),
+    "weights": (1, 1, 1, 1, 1, 5, 3),
+}
+_TIER_RELEASED = {
+    "about_answer": tuple(tier_released.WEIGHTS),
+    "about_reference": tuple(tier_released.WEIGHTS),
+    "options": ("execute",),
+    "reads_plans": True,
+}
 _ABLATION = {**_TIER_RELEASED, "combine": tier_released.renormalised_when_right}
-_TOOLRL = {"low": toolrl.LOW, "high": toolrl.HIGH}
+_TOOLRL = {"about_reference": tuple(toolrl.WEIGHTS), "low": toolrl.LOW, "high": toolrl.HIGH}
 
 _ALL = (
-    _reward("graduated", "per-call similarity, and steps made soundly in order", graduated, about_answer=("answer",)),
+    _reward(
+        "graduated",
+        "per-call similarity, and steps made soundly in order",
+        graduated,
+        about_answer=("answer",),
+        **_GRADUATED,
+    ),
     _reward("tier", "valid calls, executed, and the expected answer by whatever route", tier, **_TIER),
     _reward("tier-progress", "tier, and how much of the way to the answer is found", tier, **_REACHED)._replace(
         judge=partial(tier.judge, progress=values_reached)
     ),
     _reward("outcome", "the text parses, and the expected answer", outcome, about_answer=tuple(outcome.WEIGHTS)),
     _reward("toolrl", "ToolRL's equation against the reference, from -3 to 4", toolrl, **_TOOLRL),
-    _reward("binary", "the whole reference and nothing else, or 0", binary),
+    _reward("binary", "the whole reference and nothing else, or 0", binary, about_reference=tuple(binary.WEIGHTS)),
     _reward("tier-parsing", "tier without exec", tier, weights=(1, 1, 1, 1, 0, 5, 0), **_TIER),
     _reward("tier-execution", "tier without name, param and dtype", tier, weights=(1, 0, 0, 0, 1, 5, 0), **_TIER),
-    _reward("graduated-released", "as the code of arXiv 2603.24709 computes it", graduated_released),
+    _reward(
+        "graduated-released",
+        "as the code of arXiv 2603.24709 computes it",
+        graduated_released,
+        about_reference=tuple(graduated_released.WEIGHTS),
+    ),
     _reward("tier-released", "as the code of arXiv 2605.16790 computes it", tier_released, **_TIER_RELEASED),
     _reward(
         "tier-released-unordered",

@@ -38,8 +38,8 @@ def load_reward(spec: str) -> Reward:
 
 
 def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Tool]], Any]) -> Reward:
-    """The reward that a function computes."""
-    weights: Mapping[str, float] = dict(getattr(function, "weights", {WHOLE: 1.0}))
+    """The reward that a function computes. Raises `InputError` for weights that are none."""
+    weights = _checked(name, getattr(function, "weights", {WHOLE: 1.0}))
 
     def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         try:
@@ -61,6 +61,21 @@ def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Too
         return tuple(features[:, k] for k in range(len(weights)))
 
     return Reward(name, "a function of the user's own", judge, batch, components, weights)
+
+
+def _checked(name: str, weights: Any) -> dict[str, float]:
+    """The weights that a function carries. Raises `InputError`."""
+    if not isinstance(weights, Mapping) or not weights:
+        raise InputError(
+            f"reward {name}: its weights must be a mapping of components to numbers, found {weights!r:.60}"
+        )
+    for component, weight in weights.items():
+        known = isinstance(component, str) and isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not known or not 0 <= weight < math.inf:
+            raise InputError(f"reward {name}: the weight of {component!r:.40} must be at least 0, found {weight!r:.40}")
+    if not any(weights.values()):
+        raise InputError(f"reward {name}: some weight must be above 0")
+    return dict(weights)
 
 
 def _place(error: Exception) -> str:

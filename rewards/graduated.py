@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from data_pipeline.schemas.normal import normal, same
-from data_pipeline.words import Malformed, Resolved, Rollout, Task, Tool
+from data_pipeline.words import Malformed, Resolved, ResultKind, Rollout, Task, Tool
 from rewards.answers import judge_answer
 from rewards.arrays import namespace, ordered_sum, padded
 from rewards.assignment import Problem, assign
@@ -145,7 +145,7 @@ def _accepted(attempt: Resolved, task: Task) -> bool:
         return False
     if result.ok:
         return True
-    if not task.has_answer or task.mode != "plan":
+    if not task.has_answer or result.kind is not ResultKind.ERROR:
         return False
     expected = task.answer if task.returns == "all" and type(task.answer) is list else [task.answer]
     return any(same(normal(result.content), normal(answer)) for answer in expected)

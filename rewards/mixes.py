@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data_pipeline.errors import InputError
 from data_pipeline.words import Rollout, Task, Tool
 from rewards.reward import Reward, stacked
 from rewards.verdicts import CallVerdict, Verdict
@@ -13,8 +14,14 @@ def mix(parts: Sequence[tuple[Reward, float]]) -> Reward:
 
     Args:
       parts: rewards of different names with their weights.
+
+    Raises:
+      InputError: a name stands twice.
     """
     rewards = [reward for reward, _ in parts]
+    names = [reward.name for reward in rewards]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"a mix has reward {twice} twice; give it one weight")
 
     def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         verdicts = [reward.judge(rollout, task, tools) for reward in rewards]
@@ -43,6 +50,9 @@ def mix(parts: Sequence[tuple[Reward, float]]) -> Reward:
         components=components,
         weights={reward.name: weight for reward, weight in parts},
         about_answer=tuple(reward.name for reward in rewards if any(map(reward.weights.get, reward.about_answer))),
+        about_reference=tuple(
+            reward.name for reward in rewards if any(map(reward.weights.get, reward.about_reference))
+        ),
     )
 
 

@@ -39,6 +39,8 @@ class Reward(NamedTuple):
     """Default weight of every component, in the order of the components."""
     about_answer: tuple[str, ...] = ()
     """Components that mean nothing for a task without an expected answer; with weight on one, such a task is refused."""
+    about_reference: tuple[str, ...] = ()
+    """Components that compare with the reference; with weight on one, a task that needs calls but has no reference is refused."""
     low: float = 0.0
     high: float = 1.0
     options: tuple[str, ...] = ()
@@ -59,6 +61,8 @@ class Reward(NamedTuple):
                 )
             if not (np.isfinite(weight) and weight >= 0):
                 raise InputError(f"reward {self.name}: the weight of {component} must be at least 0, found {weight}")
+        if not np.isfinite(sum(named.values())):
+            raise InputError(f"reward {self.name}: the weights are too large to be added up")
         if not any(named.values()):
             raise InputError(f"reward {self.name}: some weight must be above 0")
         return np.array([float(named.get(component, 0.0)) for component in self.weights])

@@ -107,16 +107,20 @@ def _part(text: str, whole: str, options: Options) -> tuple[Reward, float]:
 
 
 def check_task(task: Task, reward: Reward, weights: Mapping[str, float] | None = None) -> None:
-    """Raises `InputError` if the reward needs an expected answer and the task has none."""
-    if task.has_answer:
-        return
+    """Raises `InputError` if the reward needs an expected answer or a reference, and the task has none."""
     used = reward.weights if weights is None else weights
-    needing = [component for component in reward.about_answer if used.get(component)]
-    if needing:
-        raise InputError(
-            f"task {task.id} has no expected answer, which reward {reward.name} needs for {', '.join(needing)};"
-            " score it with graduated, or give the task an answer"
-        )
+
+    def needs(what: str, components: Sequence[str], instead: str) -> None:
+        if needing := [component for component in components if used.get(component)]:
+            raise InputError(
+                f"task {task.id} has no {what}, which reward {reward.name} needs for {', '.join(needing)};"
+                f" score it with {instead}, or give the task one"
+            )
+
+    if not task.has_answer:
+        needs("expected answer", reward.about_answer, "graduated")
+    if task.calls and not task.reference:
+        needs("reference", reward.about_reference, "tier")
 
 
 def score(

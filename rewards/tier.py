@@ -185,8 +185,8 @@ def _check(number: int, attempts: Sequence[Resolved], task: Task, tools: Mapping
 def _verdict(attempt: Resolved, check: _Check) -> CallVerdict:
     levels = {
         "name": float(check.offered),
-        "param mismatches": float(check.param),
-        "dtype mismatches": float(check.dtype),
+        "param": check.offered * max(0.0, 1 - MISMATCH * check.param),
+        "dtype": check.offered * max(0.0, 1 - MISMATCH * check.dtype),
         "exec": float(check.executed),
     }
     return CallVerdict(attempt.call.name if attempt.call else None, None, kind_of(attempt), levels, tuple(check.why))

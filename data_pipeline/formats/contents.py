@@ -13,24 +13,24 @@ LONGEST = LETTERS // 16
 
 
 class Contents:
-    """The content of a result by its text: JSON where it is JSON, else the text itself."""
+    """The content of a result by its text: JSON where it is JSON, else the text itself; and whether it is that."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Json] = {}
+        self._known: dict[str, tuple[Json, bool]] = {}
         self._letters = 0
 
-    def __call__(self, text: str) -> Json:
+    def __call__(self, text: str) -> tuple[Json, bool]:
         try:
             return self._known[text]
         except KeyError:
             pass
         try:
-            content = read_json(text)
+            found = read_json(text), False
         except JsonError:
-            content = text
+            found = text, True
         if len(text) <= LONGEST:
             self._letters += len(text)
             if self._letters > LETTERS:
                 self._known, self._letters = {}, len(text)
-            self._known[text] = content
-        return content
+            self._known[text] = found
+        return found

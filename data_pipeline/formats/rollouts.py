@@ -16,7 +16,7 @@ from data_pipeline.formats.rows import Fields, iter_rows, json_type, write_rows
 from data_pipeline.jsontext import JsonError, read_json, write_json
 from data_pipeline.parsing.hermes import call_from_json, parse_message
 from data_pipeline.parsing.messages import FORMS, Form, parse_in_form
-from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, ToolCall, ToolResult
+from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, ToolCall, ToolResult, tells_of_error
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.rollouts import Ledger, Rollout, StopReason, Turn
 
@@ -206,7 +206,7 @@ def _paired(
 def _answered(attempt: Attempt, fields: Fields, messages: list[Json], place: int) -> Resolved:
     """An attempt with the reply that stands at a place: JSON where its content is JSON.
 
-    A foreign message does not say its kind: an object with `error` is an error.
+    A foreign message does not say its kind: an object that tells of an error is one.
     """
     reply = messages[place]
     text, said, arguments = reply.get("content"), reply.get("kind"), reply.get("arguments")
@@ -214,13 +214,13 @@ def _answered(attempt: Attempt, fields: Fields, messages: list[Json], place: int
         arguments = _message(fields, place).take("arguments", dict)
     if type(text) is not str:
         text = _message(fields, place).take("content", str)
-    content = _CONTENTS(text)
+    content, plain = _CONTENTS(text)
     if said is not None:
         kind = _KINDS.get(said) if type(said) is str else None
         kind = kind or ResultKind(_message(fields, place).choice("kind", tuple(_KINDS)))
     else:
-        kind = _FAILED if type(content) is dict and content.get("error") is not None else _FINE
-    return Resolved(attempt, ToolResult(kind, content), arguments)
+        kind = _FAILED if tells_of_error(content) else _FINE
+    return Resolved(attempt, ToolResult(kind, content, plain), arguments)
 
 
 def _ledger(fields: Fields) -> Ledger | None:
@@ -282,7 +282,8 @@ def _tool_message(step: Resolved) -> JsonObject:
     message: JsonObject = {"role": "tool"}
     if step.call is not None:
         message["name"] = step.call.name
-    message["content"] = write_json(step.result.content).decode("utf-8")
+    content = step.result.content
+    message["content"] = content if step.result.plain else write_json(content).decode("utf-8")
     message["kind"] = step.result.kind.value
     if step.arguments is not None:
         message["arguments"] = step.arguments

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data_pipeline.formats.rows import Fields, iter_rows, write_rows
+from data_pipeline.paths import PathError, parse_path
 from data_pipeline.words.json import JsonObject
 from data_pipeline.words.tasks import Binding, ReferenceStep, Task
 
@@ -65,7 +66,14 @@ def _binding(fields: Fields, place: int) -> Binding:
     step = fields.natural("step")
     if step >= place:
         raise fields.error(f"expected the index of a step before step {place}, found {step}", "step")
-    return Binding(fields.take("argument", str), step, fields.take("path", str), fields.take("exact", bool, True))
+    argument = fields.take("argument", str)
+    try:
+        at = parse_path(argument)
+    except PathError as error:
+        raise fields.error(str(error), "argument") from None
+    if not at or type(at[0]) is not str:
+        raise fields.error(f"expected the path of an argument, found {argument!r:.40}", "argument")
+    return Binding(argument, step, fields.take("path", str), fields.take("exact", bool, True))
 
 
 def task_row(task: Task) -> JsonObject:

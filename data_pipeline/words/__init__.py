@@ -3,7 +3,7 @@
 Everything here is an immutable NamedTuple of plain Python values. Reading and writing files lives in `data_pipeline.formats`.
 """
 
-from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, ToolCall, ToolResult
+from data_pipeline.words.calls import Attempt, Malformed, Resolved, ResultKind, ToolCall, ToolResult, tells_of_error
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.rollouts import Ledger, Rollout, StopReason, Turn
 from data_pipeline.words.tasks import Binding, ReferenceStep, Task
@@ -29,4 +29,5 @@ __all__ = [
     "ToolResult",
     "Turn",
     "Workflow",
+    "tells_of_error",
 ]

@@ -38,6 +38,8 @@ class ToolResult(NamedTuple):
     kind: ResultKind
     content: Json
     """What the tool answered, or for the other kinds the structured error that the policy reads."""
+    plain: bool = False
+    """The content is a text that came as it is, no JSON."""
 
     @property
     def ok(self) -> bool:
@@ -63,3 +65,8 @@ class Resolved(NamedTuple):
         if self.arguments is not None:
             return self.arguments
         return self.attempt.arguments if isinstance(self.attempt, ToolCall) else {}
+
+
+def tells_of_error(content: Json) -> bool:
+    """Whether an answer is an object whose `error` says something: not null, false, 0 or empty."""
+    return type(content) is dict and bool(content.get("error"))

@@ -32,6 +32,18 @@ def _power(base: Any, exponent: Any) -> Any:
     return base**exponent
 
 
+def _choose(n: Any, k: Any) -> int:
+    if isinstance(n, int) and isinstance(k, int) and min(k, n - k) * n.bit_length() > 1 << 20:
+        raise OverflowError("too many choices")
+    return math.comb(n, k)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    if isinstance(a, str):
+        raise TypeError("a text has no remainder")  # Python would fill in its marks, however wide they ask to be
+    return a % b
+
+
 def _gcd(a: Any, b: Any) -> int:
     return math.gcd(int(a), int(b))
 
@@ -46,8 +58,8 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b,
     "power": _power,
-    "remainder": lambda a, b: a % b,
-    "reminder": lambda a, b: a % b,
+    "remainder": _remainder,
+    "reminder": _remainder,
     "negate": lambda a: -a,
     "inverse": lambda a: 1 / a,
     "floor": math.floor,
@@ -56,7 +68,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "gcd": _gcd,
     "lcm": lambda a, b: abs(a * b) // _gcd(a, b),
     "factorial": _factorial,
-    "choose": math.comb,
+    "choose": _choose,
     "permutation": lambda n, r: _factorial(n) // _factorial(n - r),
     "max_number": max,
     "min_number": min,

@@ -20,7 +20,7 @@ from data_pipeline.parsing.hermes import CLOSE, OPEN
 from data_pipeline.words import Json, JsonObject, Resolved, Rollout, Task, Tool, ToolCall
 from rewards.arrays import namespace, ordered_sum, padded
 from rewards.remembered import Remembered
-from rewards.verdicts import CallVerdict, Verdict, kind_of
+from rewards.verdicts import CallVerdict, Verdict, kind_of, writable
 
 WEIGHTS = {"name": 0.0, "structure": 0.0, "value": 0.0, "semantic": 0.0, "atomic": 0.5, "orchestration": 0.5}
 NAME, STRUCTURE, VALUE = 0.33, 0.33, 0.34
@@ -113,7 +113,7 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool]) -> Verdict:
         equal = arguments == reference  # holds for 1 and 1.0 too, and for True
         structure.append(1.0 if equal else structure_share(arguments, reference))
         value.append((equal and only_text) or accepts(arguments, reference))
-        semantic.append(result is not None and is_meaningful(result.content))
+        semantic.append(result is not None and not result.plain and is_meaningful(result.content))
     matched.extend(match_steps(names, task))
     return Verdict(row, partial(_explain, rollout, row, found))
 
@@ -133,7 +133,7 @@ def _explain(rollout: Rollout, row: Row, found: Sequence[int | None]) -> tuple[C
             "semantic": float(row.semantic[place]),
         }
         name = spelled.name if type(spelled) is ToolCall and type(spelled.name) is str else None
-        verdicts.append(CallVerdict(name, step, kind_of(attempt), levels))
+        verdicts.append(CallVerdict(name and writable(name), step, kind_of(attempt), levels))
         place += 1
     return tuple(verdicts)
 

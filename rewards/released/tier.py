@@ -94,7 +94,7 @@ def judge(rollout: Rollout, task: Task, tools: Mapping[str, Tool], *, execute: E
     calls = partial(read_calls, rollout, completion, results)
     try:
         given = run(completion, task, tools, execute or _recorded(rollout), results)
-    except _Raises as error:
+    except (_Raises, RecursionError) as error:
         row = Row(True, True, names, params, types, False, False, False)
         return Verdict(row, calls, (f"execution fails: {error}",))
     wanted = _EXPECTED(task)

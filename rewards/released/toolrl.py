@@ -101,11 +101,10 @@ def correctness_score(completion: str, gold: str) -> float:
     """How alike the calls of two texts are, from -3 to 3; 0 where the gold text has none."""
     if "<tool_call>" not in gold:
         return 0.0
-    wanted = read_block(gold)
     if "<tool_call>" not in completion or "</tool_call>" not in completion:
         return LEAST
     try:
-        return compare_calls(wanted, read_block(completion))
+        return compare_calls(read_block(gold), read_block(completion))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return LEAST
 

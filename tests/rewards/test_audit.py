@@ -97,3 +97,9 @@ def test_a_sample_warns_of_what_the_whole_audit_warns_of(booking: World) -> None
     ours = audit_sample(world, find_reward("graduated"), size=8)
     assert ours.honest == 1.0 and max(one.tasks for one in ours.cheats) == 8
     assert not any("another task's replay" in line or "silence" in line for line in warnings(ours))
+
+
+def test_a_reference_to_a_tool_that_there_is_not_is_told() -> None:
+    world = World([make_task([ReferenceStep("nobody", {})])], TOOLS, ENVIRONMENT, {})
+    with pytest.raises(InputError, match="task t calls 'nobody', which the tools do not have"):
+        audit(world, MemoryStore([], TOOLS), [find_reward("graduated")])

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import ENVIRONMENT, FAULTS, TOOLS, answer, calls_of, make_task, play, spoil, tasks
 
-from data_pipeline.environment import replay
+from data_pipeline.backends import PythonBackend, ToolError
+from data_pipeline.environment import Environment, replay
 from data_pipeline.parsing.hermes import render_call
 from data_pipeline.words import Binding, ReferenceStep, Resolved, ResultKind, Rollout, Task, ToolCall, ToolResult, Turn
 from rewards import cheats
@@ -233,3 +234,16 @@ def test_mending_never_lowers_on_real_tasks(booking: World) -> None:
         assert all(mended >= before for mended in after), task.id
         mendings += len(after)
     assert mendings > 150
+
+
+@pytest.mark.parametrize("mode", ["multi_turn", "plan"])
+def test_an_error_that_is_the_expected_answer_is_accepted(mode: str) -> None:
+    def fails(**arguments: object) -> None:
+        raise ToolError({"error": "none left"})
+
+    environment = Environment(TOOLS, PythonBackend({"find": fails}))
+    step = ReferenceStep("find", {"city": "Rome"})
+    task = make_task([step], mode=mode, answer={"error": "none left"}, has_answer=True)
+    for name in ("graduated", "binary"):
+        (scored,) = score([replay(task, environment)], {task.id: task}, TOOLS, REWARDS[name])
+        assert scored.reward == 1.0

@@ -5,7 +5,7 @@ from data_pipeline.environment import Environment, replay
 from data_pipeline.parsing.hermes import render_call
 from data_pipeline.sandbox import make_world
 from data_pipeline.sandbox.routes import relations_with, route_tasks
-from data_pipeline.words import Rollout, Task, ToolCall
+from data_pipeline.words import Binding, ReferenceStep, Resolved, ResultKind, Rollout, Task, ToolCall, ToolResult, Turn
 from rewards.reached import values_reached
 from rewards.scoring import find_reward, score
 
@@ -50,3 +50,26 @@ def test_the_reward_pays_for_progress_and_an_honest_replay_earns_all() -> None:
     scores = score(rollouts, {task.id: task}, WORLD.tools, reward)
     assert scores[0].reward < scores[1].reward < scores[2].reward == 1.0
     assert scores[2].components["progress"] == 1.0
+
+
+def test_values_are_found_by_type_whole_or_inside_and_what_says_nothing_is_not_looked_for() -> None:
+    steps = (
+        ReferenceStep("a", {}),
+        ReferenceStep("b", {"x": 1, "flag": True}, (0,), (Binding("x", 0, "n"), Binding("flag", 0, "ok"))),
+    )
+    task = Task("t", "", ("a", "b"), steps, calls=2, answer={"price": 5, "to": ["X"]}, has_answer=True)
+
+    def after(*contents: object) -> float:
+        made = tuple(Resolved(ToolCall("a", {}), ToolResult(ResultKind.OK, content)) for content in contents)
+        return values_reached(Rollout("t", (Turn("", made),)), task, {})
+
+    assert after() == after({"n": True}) == after({"n": 1.0}) == 0.0
+    assert after({"n": 1}) == 0.5
+    assert after({"data": {"to": ["X"], "price": 5}}) == 1.0
+
+
+def test_where_nothing_is_to_be_found_all_is() -> None:
+    silent = Rollout("t", ())
+    assert values_reached(silent, Task("t", "", (), (), calls=0, has_answer=True), {}) == 1.0
+    untold = Task("t", "", ("a",), (ReferenceStep("a", {}),), calls=1, answer=True, has_answer=True)
+    assert values_reached(silent, untold, {}) == 1.0

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from data_pipeline.formats import read_rollout_rows, read_tasks, read_tools, rollout_from_row
-from data_pipeline.words import JsonObject, ResultKind, Rollout, Task, Tool, ToolCall, ToolResult, Turn
+from data_pipeline.formats.rollouts import rollout_row_from_fields, rollout_to_row
+from data_pipeline.formats.rows import Fields
+from data_pipeline.words import JsonObject, ReferenceStep, ResultKind, Rollout, Task, Tool, ToolCall, ToolResult, Turn
 from rewards.released import tier_checks, toolrl
 from rewards.released.graduated import accepts, is_meaningful, structure_share
 from rewards.released.tier_text import Unreadable, read_completion
@@ -191,3 +193,38 @@ def test_totals_are_arrays_over_weights(plans) -> None:
     both = reward.total(parts, weights)
     assert both.shape == (2, len(goldens))
     np.testing.assert_array_equal(both[0], reward.total(parts, weights[0]))
+
+
+def test_a_result_that_is_no_json_is_absent() -> None:
+    task = Task("t", "", ("find",), (ReferenceStep("find", {"city": "Rome"}),), calls=1)
+    tools = {"find": Tool("find", "", {"type": "object", "properties": {"city": {"type": "string"}}})}
+    call = ToolCall("find", {"city": "Rome"})
+
+    def of(text: str) -> float:
+        row = {
+            "task_id": "t",
+            "messages": [
+                {
+                    "role": "assistant",
+                    "content": f'<tool_call>{{"name": "find", "arguments": {json.dumps(call.arguments)}}}</tool_call>',
+                },
+                {"role": "tool", "content": text},
+            ],
+        }
+        rollout = rollout_from_row(rollout_row_from_fields(Fields(row, "", None)))
+        again = rollout_to_row(rollout)["messages"][1]["content"]
+        assert again == (text if rollout.steps[0].result.plain else text.replace(" ", ""))
+        return score([rollout], {"t": task}, tools, find_reward("graduated-released"))[0].components["semantic"]
+
+    assert of('{"v": "u"}') == 1.0 and of('"words"') == 1.0
+    assert of('{"v": "u", "list": [1, 2') == of("Traceback: boom") == 0.0
+
+
+def test_brackets_without_end_in_a_first_tool_end_nothing() -> None:
+    task = Task("t", "", ("a", "b"), (ReferenceStep("a", {}),), calls=1, mode="plan", answer={"v": 1}, has_answer=True)
+    tools = {name: Tool(name, "", {"type": "object", "properties": {"x": {}, "y": {}}}) for name in ("a", "b")}
+    deep = "[" * 900 + "]" * 900
+    text = f'<think>so</think><tool_call return="one">{{"0": {{"a": {{"x": {deep}}}, "b": {{"y": "u"}}}}}}</tool_call>'
+    rollout = Rollout("t", (Turn(text, form="json"),))
+    (scored,) = score([rollout], {"t": task}, tools, find_reward("tier-released"))
+    assert scored.components["answer"] == 0.0

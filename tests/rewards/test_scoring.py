@@ -13,6 +13,7 @@ from small_world import FAULTS, TOOLS, calls_of, play, spoil, tasks
 from data_pipeline.errors import InputError
 from data_pipeline.words import Rollout, Task
 from rewards import graduated, outcome, tier
+from rewards.custom import wrap_function
 from rewards.reward import Reward, stacked
 from rewards.scoring import REWARDS, find_reward, score
 
@@ -129,3 +130,48 @@ def test_unknown_names_are_one_clear_line() -> None:
 
 def test_no_rollouts_no_scores() -> None:
     assert score([], {}, TOOLS, REWARDS["tier"]) == []
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_a_task_that_needs_calls_but_has_no_reference_is_refused_where_one_is_compared_with(name: str) -> None:
+    reward = REWARDS[name]
+    task = Task("t", "", tuple(TOOLS), (), calls=2, answer={"id": 5}, has_answer=True)
+    by_answer = ("tier", "outcome", "tier-parsing", "tier-execution")
+    if name in by_answer:
+        assert score([Rollout("t", ())], {"t": task}, TOOLS, reward)[0].reward < 1.0
+        return
+    with pytest.raises(
+        InputError, match=f"task t has no reference, which reward {name} needs for .*; score it with tier"
+    ):
+        score([Rollout("t", ())], {"t": task}, TOOLS, reward)
+    none_needed = task._replace(calls=0, answer=None)
+    score([Rollout("t", ())], {"t": none_needed}, TOOLS, reward)
+    with pytest.raises(InputError, match="no reference"):
+        score([Rollout("t", ())], {"t": task}, TOOLS, find_reward(f"outcome=1+{name}=1"))
+
+
+@settings(max_examples=30)
+@given(batch=batches())
+def test_levels_of_calls_are_shares(batch) -> None:
+    rollouts, by_id = batch
+    for reward in REWARDS.values():
+        for rollout in rollouts:
+            for call in reward.judge(rollout, by_id[rollout.task_id], TOOLS).calls:
+                assert all(0.0 <= value <= 1.0 for value in call.levels.values()), reward.name
+
+
+def test_wrong_weights_and_mixes_are_one_clear_line() -> None:
+    with pytest.raises(InputError, match="a mix has reward graduated twice"):
+        find_reward("graduated=0.5+graduated=0.5")
+    with pytest.raises(InputError, match="too large to be added up"):
+        REWARDS["graduated"].weight_vector({"atomic": 1e308, "orchestration": 1e308})
+    for weights, says in (
+        ({}, "must be a mapping"),
+        ([1], "must be a mapping"),
+        ({"a": "1"}, "at least 0"),
+        ({"a": 0}, "above 0"),
+    ):
+        function = lambda rollout, task, tools: {"a": 1.0}  # noqa: E731
+        function.weights = weights
+        with pytest.raises(InputError, match=says):
+            wrap_function("mine:f", function)

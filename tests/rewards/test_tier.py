@@ -1,5 +1,6 @@
 """`tier` and `outcome`: every reference is 1, and each known hole lies below the honest rollout that it imitates."""
 
+import json
 import random
 
 import pytest
@@ -206,6 +207,10 @@ def test_a_miss_is_zero_or_neutral() -> None:
         ([{"status_code": 200, "rows": []}, {"status_code": 200, "n": 1}], False),
         ({"status_code": 200, "n": 0}, False),
         ({"found": False}, False),
+        ({"error": False, "data": {"price": 5}}, False),
+        ({"error": None, "data": {}}, True),
+        ({"code": "LAX"}, False),
+        ({"code": 404}, True),
         (0, False),
     ],
 )
@@ -264,3 +269,25 @@ def test_cheats_on_depthbench(depthbench: World, cheat: str) -> None:
     assert rollouts
     scores = score(rollouts, {task.id: task for task in depthbench.tasks}, depthbench.tools, TIER)
     assert sum(one.reward for one in scores) / len(scores) <= CLEARLY_BELOW[cheat]
+
+
+def test_of_two_calls_the_better_one_has_the_higher_levels() -> None:
+    task = make_task(
+        [ReferenceStep("find", {"city": "Rome"})], answer=answer("find", {"city": "Rome"}), has_answer=True
+    )
+    texts = [
+        '{"name": "find", "arguments": {"city": "Rome"}}',
+        '{"name": "find", "arguments": {"town": "Rome"}}',
+        json.dumps({"name": "find", "arguments": {"city": "Rome", **{f"x{n}": n for n in range(9)}}}),
+        '{"name": "nothing", "arguments": {}}',
+    ]
+    closed = TOOLS["find"]._replace(
+        parameters={**TOOLS["find"].parameters, "additionalProperties": False, "required": ["city"]}
+    )
+    tools = {**TOOLS, "find": closed}
+    means = []
+    for text in texts:
+        rollout = play(task, [f"<tool_call>{text}</tool_call>"], None)
+        (call,) = tier.judge(rollout, task, tools).calls
+        means.append(sum(call.levels.values()) / len(call.levels))
+    assert means[0] == 1.0 > means[1] > means[3] == 0.0 and means[0] > means[2] >= 0.5

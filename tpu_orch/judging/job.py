@@ -41,14 +41,14 @@ def judge_file(
     identity = hashlib.sha256(json.dumps([suite, options.fixed, stats]).encode()).hexdigest()
     tally = Tally()
     for line in whole_lines(out, identity):
-        tally = tally.plus(orjson.loads(line).get("error") if b'"error"' in line else None)
+        tally = tally.plus(json.loads(line).get("error") if b'"error"' in line else None)
         on_row()
     with appended(out) as file:
         for place, (number, text) in enumerate(_lines(source)):
             if place < tally.rows:
                 continue
             row, error = judge_line(suite, number, text, options)
-            file.write(orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+            file.write(written(row) + b"\n")
             tally = tally.plus(error)
             on_row()
     return tally
@@ -61,6 +61,17 @@ def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
+def written(row: JsonObject) -> bytes:
+    """A row as a line; integers of more than 64 bits and halves of letters, which the quick writer refuses, as ASCII.
+
+    Raises TypeError or ValueError for what is no JSON.
+    """
+    try:
+        return orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return json.dumps(row).encode()
+
+
 def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[JsonObject, str | None]:
     """(the judged row, None), or (the row with `error`, what was wrong with it)."""
     row: JsonObject = {}
@@ -70,7 +81,7 @@ def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[
             raise InputError("expected a JSON object")
         row = value
         judged = SUITES[suite](row, options)
-        orjson.dumps(judged, option=orjson.OPT_NON_STR_KEYS)
+        written(judged)
         return judged, None
     except (JsonError, InputError) as error:
         problem = str(error)

@@ -167,10 +167,17 @@ def score_lines(job: Job, lines: Sequence[Line], path: str) -> tuple[list[bytes]
     scored = _scored_rows(job, rollouts, verdicts, [lines[at].place for at in places])
     rows.update(zip(places, scored, strict=True))
     ordered = [rows[at] for at in range(len(lines))]
+    texts = []
+    for at, row in enumerate(ordered):
+        try:
+            texts.append(orjson.dumps(row))
+        except TypeError as error:  # a lone surrogate: UTF-8 has no word for it
+            ordered[at] = _error_row(None, lines[at].place, f"its scores cannot be written: {error}", job)
+            texts.append(orjson.dumps(ordered[at]))
     tally = tally_of(ordered, [reward.name for reward in job.rewards])
     if not all(map(math.isfinite, tally.rewards)):
         return [write_json(row) for row in ordered], tally  # says which number JSON has no word for
-    return [orjson.dumps(row) for row in ordered], tally
+    return texts, tally
 
 
 def judge_line(job: Job, line: Line, path: str, only: str) -> tuple[Rollout, Score] | None:

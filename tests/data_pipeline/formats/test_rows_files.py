@@ -96,6 +96,14 @@ def test_bad_records_name_line_and_field(tmp_path: Path, row, field: str, proble
             "reference[1].bindings[0].step",
             "before step 1",
         ),
+        *(
+            (
+                {"reference": [STEP, {**STEP, "bindings": [{"argument": argument, "step": 0, "path": "x"}]}]},
+                "reference[1].bindings[0].argument",
+                problem,
+            )
+            for argument, problem in (("", "the path of an argument"), ("a..b", "not a path"), ("[0]", "the path of"))
+        ),
         ({"reference": [1]}, "reference[0]", "found integer"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from rewards.benchmarks import cfb, nestful
 from rewards.benchmarks.cfb_conversation import judge_conversation, summarise
 from rewards.benchmarks.nestful_calls import ground, read_prediction
+from rewards.benchmarks.nestful_functions import FUNCTIONS, run_function
 from rewards.benchmarks.toolrl import Variant, correctness_range, judge_completion, variant_of
 
 CHAIN = [
@@ -222,3 +223,12 @@ def test_random_rows_never_break_a_judge() -> None:
         text = "".join(rng.choice(parts) for _ in range(rng.randrange(12)))
         assert math.isfinite(judge_completion(text, GOLD, Variant(), 0).score)
         assert 0.0 <= sample(text).partial <= 1.0
+
+
+def test_no_arithmetic_runs_away() -> None:
+    for name, values in (("choose", [10**9, 5 * 10**8]), ("choose", [10**4000, 4000])):
+        with pytest.raises(OverflowError):
+            run_function(FUNCTIONS[name], values)
+    with pytest.raises(TypeError):
+        run_function(FUNCTIONS["remainder"], ["%2000000000d", 5])
+    assert run_function(FUNCTIONS["choose"], [5, 2]) == 10 and run_function(FUNCTIONS["remainder"], [7, 4]) == 3

@@ -164,3 +164,12 @@ def test_the_leaderboard_takes_categories_and_published_columns(tmp_path: Path) 
     assert other["Multi Turn Acc"] == "20.00%" and other["Overall Acc"] == "6.95%"
     for told in (one, other):
         assert told["overall"] == pytest.approx(0.3 * 20 + 0.1 * 50.0 * 258 / 1351)
+
+
+def test_integers_of_any_width_are_kept_and_hinder_nobody(tmp_path: Path) -> None:
+    wide = {**GOOD, "id": 2**70}
+    source, out = write(tmp_path / "in.jsonl", [wide, {**wide, "ground_truth": 5}, GOOD]), tmp_path / "out.jsonl"
+    assert main(["judge", "toolrl", str(source), "--out", str(out)]) == 0
+    judged = read(out)
+    assert [row.get("id") for row in judged] == [2**70, 2**70, None]
+    assert [row.get("score") for row in judged] == [1.0, None, 1.0] and "error" in judged[1]

@@ -257,3 +257,24 @@ def test_help_names_every_reward(capsys: pytest.CaptureFixture[str], monkeypatch
         main(["score", "--help"])
     told = set(re.findall(r"[a-z-]+", capsys.readouterr().out))
     assert set(REWARDS) <= told
+
+
+def test_a_reward_that_was_edited_starts_over(
+    suite: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "edited.py").write_text("def f(rollout, task, tools):\n    return 0.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = spec_of(suite)._replace(rewards=("edited:f",))
+    before = job_identity(spec, suite / "rollouts.jsonl")
+    assert job_identity(spec, suite / "rollouts.jsonl") == before
+    (tmp_path / "edited.py").write_text("def f(rollout, task, tools):\n    return 1.0\n")
+    assert job_identity(spec, suite / "rollouts.jsonl") != before
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+def test_a_name_that_cannot_be_written_stops_no_run(suite: Path, command: list[str], reward: str) -> None:
+    text = '<tool_call>{"name": "\\ud800", "arguments": {}}</tool_call>'
+    row = {"task_id": "t0", "messages": [{"role": "assistant", "content": text}]}
+    (suite / "rollouts.jsonl").write_text(json.dumps(row) + "\n")
+    assert main([*command, "--reward", reward]) == 0
+    assert scores(suite)[0]["reward"] <= 0.5
