@@ -9,13 +9,13 @@ import socket
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from email.message import Message
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from data_pipeline.backends.protocol import refusal
 from data_pipeline.catalogues.entries import HttpOperation, HttpParameter, Secret
+from data_pipeline.catalogues.urls import plain_path, server_url
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import JsonError, read_json, write_json
 from data_pipeline.words.calls import ResultKind, ToolCall, ToolResult
@@ -25,6 +25,9 @@ LARGEST = 16 * 1024 * 1024
 """Bytes of an answer; a longer one is refused, not cut."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that speak of the server's state, not of the call: never recorded, worth asking again."""
+
+SIGNS = {"spaceDelimited": " ", "pipeDelimited": "|"}
+"""What stands between the items of a list that is one text, where it is no comma."""
 
 
 class Request(NamedTuple):
@@ -46,7 +49,8 @@ class HttpBackend:
     def __init__(
         self, operations: Mapping[str, HttpOperation], environment: Mapping[str, str], timeout_s: float = 30.0
     ) -> None:
-        self._operations = dict(operations)
+        """Raises `InputError` for an operation whose server is no http(s) URL."""
+        self._operations = {name: one._replace(server=_server(name, one.server)) for name, one in operations.items()}
         self._environment = dict(environment)
         self._timeout_s = timeout_s
         self._opener = urllib.request.build_opener(_SameHost)
@@ -64,19 +68,30 @@ class HttpBackend:
     def _sent(self, request: Request) -> ToolResult:
         made = urllib.request.Request(request.url, request.body, request.headers, method=request.method)
         try:
-            with self._opener.open(made, timeout=self._timeout_s) as answer:
-                return _read(answer.status, answer.reason, answer.headers, answer.read)
-        except urllib.error.HTTPError as error:
-            with error:
-                return _read(error.code, error.reason, error.headers, error.read)
+            with self._opened(made) as answer:
+                return _read(answer)
         except TimeoutError:
             return refusal(ResultKind.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         except urllib.error.URLError as error:
             if isinstance(error.reason, TimeoutError | socket.timeout):
                 return refusal(ResultKind.TIMEOUT, f"no connection within {self._timeout_s:g} s")
             return refusal(ResultKind.RAISED, f"no connection ({error.reason})")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a redirect to what is no URL
             return refusal(ResultKind.RAISED, f"the connection broke ({type(error).__name__})")
+
+    def _opened(self, made: urllib.request.Request) -> Any:
+        """The answer, whatever its status."""
+        try:
+            return self._opener.open(made, timeout=self._timeout_s)
+        except urllib.error.HTTPError as error:
+            return error
+
+
+def _server(tool: str, server: str) -> str:
+    found = server_url(server)
+    if found is None:
+        raise InputError(f"tool {tool}: {server!r:.80} is no http(s) URL; expected one such as http://localhost:8000")
+    return found
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -89,16 +104,19 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _read(status: int, reason: str, headers: Message, read: Callable[[int], bytes]) -> ToolResult:
-    body = read(LARGEST + 1)
+def _read(answer: Any) -> ToolResult:
+    status, reason = answer.status, answer.reason
+    body = answer.read(LARGEST + 1)
     if len(body) > LARGEST:
         return refusal(ResultKind.RAISED, f"the answer is longer than {LARGEST} bytes")
-    content = _content(body, headers.get_content_charset() or "utf-8")
+    if answer.length:
+        return refusal(ResultKind.RAISED, f"the answer was cut after {len(body)} bytes, {answer.length} before its end")
+    content = _content(body, answer.headers.get_content_charset() or "utf-8")
     if 200 <= status < 300:
         return ToolResult(ResultKind.OK, content)
     if status in PASSING:
         refused = refusal(ResultKind.RAISED, f"HTTP {status} {reason}".strip())
-        wait = headers.get("Retry-After", "")
+        wait = answer.headers.get("Retry-After", "")
         return (
             refused if not wait.isdecimal() else refused._replace(content={**refused.content, "retry_after": int(wait)})
         )
@@ -138,13 +156,13 @@ def make_request(operation: HttpOperation, arguments: JsonObject, environment: M
         elif parameter.place == "header":
             headers[parameter.name] = _header(parameter, value)
         elif parameter.place == "cookie":
-            cookies.append(f"{parameter.name}={quote(_text(value), safe='')}")
+            cookies.append(f"{parameter.name}={quote(_line(parameter, value), safe='')}")
         elif parameter.place == "field":
             fields[parameter.name] = value
         else:
             body = write_json(value)
     if "{" in path:
-        raise BadArgument(f"{path[path.index('{') + 1 : path.index('}')]} is required: it stands in the path")
+        raise BadArgument(f"{path.partition('{')[2].partition('}')[0]} is required: it stands in the path")
     if any(parameter.place == "field" for parameter in operation.parameters):
         body = write_json(fields)
     if body is not None:
@@ -152,7 +170,7 @@ def make_request(operation: HttpOperation, arguments: JsonObject, environment: M
     _identify(operation, environment, headers, query, cookies)
     if cookies:
         headers["Cookie"] = "; ".join(cookies)
-    url = operation.server + path + (f"?{urlencode(query)}" if query else "")
+    url = operation.server + plain_path(path) + (f"?{urlencode(query)}" if query else "")
     return Request(operation.method, url, headers, body)
 
 
@@ -201,24 +219,47 @@ def _text(value: Json) -> str:
     return write_json(value).decode("utf-8")
 
 
+def _line(parameter: HttpParameter, value: Json) -> str:
+    """One text: items of a list, and names and values of an object, behind each other."""
+    if parameter.style == "content":
+        return write_json(value).decode("utf-8")
+    sign = SIGNS.get(parameter.style, ",")
+    if type(value) is list:
+        return sign.join(map(_text, value))
+    if type(value) is dict:
+        between = "=" if parameter.explode else sign
+        return sign.join(f"{name}{between}{_text(item)}" for name, item in value.items())
+    return _text(value)
+
+
 def _path_segment(parameter: HttpParameter, value: Json) -> str:
-    text = ",".join(map(_text, value)) if type(value) is list else _text(value)
+    text = _line(parameter, value)
     if text in ("", ".", ".."):
         raise BadArgument(f"{parameter.argument} must not be {text!r}: it stands in the path")
     return quote(text, safe="")
 
 
 def _query_pairs(parameter: HttpParameter, value: Json) -> list[tuple[str, str]]:
+    name, style = parameter.name, parameter.style
     if value is None:
         return []
-    if type(value) is list:
-        texts = [_text(item) for item in value]
-        return [(parameter.name, text) for text in texts] if parameter.explode else [(parameter.name, ",".join(texts))]
-    return [(parameter.name, _text(value))]
+    if type(value) is dict and style == "deepObject":
+        nested = [key for key, item in value.items() if type(item) in (dict, list)]
+        if nested:
+            raise BadArgument(
+                f"{parameter.argument}.{nested[0]} must be no list or object: a query cannot nest it deeper"
+            )
+        return [(f"{name}[{key}]", _text(item)) for key, item in value.items() if item is not None]
+    if parameter.explode and style != "content":
+        if type(value) is list:
+            return [(name, _text(item)) for item in value]
+        if type(value) is dict:
+            return [(key, _text(item)) for key, item in value.items() if item is not None]
+    return [(name, _line(parameter, value))]
 
 
 def _header(parameter: HttpParameter, value: Json) -> str:
-    text = ",".join(map(_text, value)) if type(value) is list else _text(value)
+    text = _line(parameter, value)
     if any(ord(letter) < 32 or ord(letter) > 126 for letter in text):
         raise BadArgument(f"{parameter.argument} must be plain ASCII: it stands in a header")
     return text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from data_pipeline.backends.protocol import Backend, refusal
+from data_pipeline.errors import InputError
 from data_pipeline.words.calls import ResultKind, ToolCall, ToolResult
 from data_pipeline.words.json import JsonObject
 from data_pipeline.words.tools import Tool
@@ -33,6 +34,8 @@ class PolitelyBackend:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        if manners.retries < 0:
+            raise InputError(f"retries {manners.retries}: give 0 or more")
         self._backend = backend
         self._manners = manners
         self._clock = clock

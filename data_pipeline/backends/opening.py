@@ -1,4 +1,4 @@
-"""Backends by name, as the command line spells them: `store:FILE`, `python:MODULE:NAME`, `http`, `mcp:TARGET`."""
+"""Backends by name, as the command line spells them: `store:FILE`, `python:MODULE:NAME`, `http`, `http://HOST`, `mcp:TARGET`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from data_pipeline.named_modules import import_named
 from data_pipeline.store.opening import open_any
 from data_pipeline.words.tools import Tool
 
-FORMS = "store:FILE, python:MODULE:NAME, http, http:BASE_URL, mcp:URL or mcp:COMMAND"
+FORMS = "store:FILE, python:MODULE:NAME, http, http://HOST, https://HOST, mcp:URL or mcp:COMMAND"
 
 
 @contextmanager
@@ -36,12 +36,13 @@ def open_backend(
         yield StoreBackend(open_any(rest, tools))
     elif kind == "python" and rest:
         yield PythonBackend(load_functions(rest))
-    elif kind == "http":
+    elif kind == "http" or (kind == "https" and rest):
         operations = read_operations(tools_path)
         if not operations:
             raise InputError(f"{tools_path}: no tool says how it is called over HTTP; import it from an OpenAPI file")
         if rest:
-            operations = {name: one._replace(server=rest.rstrip("/")) for name, one in operations.items()}
+            base = text if rest.startswith("//") else rest
+            operations = {name: one._replace(server=base) for name, one in operations.items()}
         yield HttpBackend(operations, environment, timeout_s)
     elif kind == "mcp" and rest:
         from data_pipeline.backends.mcp import McpBackend

@@ -18,6 +18,10 @@ class Secret(NamedTuple):
     """Environment variable that holds it (for basic: user:password)."""
 
 
+Style = Literal["form", "simple", "spaceDelimited", "pipeDelimited", "deepObject", "content"]
+"""How lists and objects are written, in OpenAPI's words; content: as JSON."""
+
+
 class HttpParameter(NamedTuple):
     """Where an argument goes in a request."""
 
@@ -27,7 +31,8 @@ class HttpParameter(NamedTuple):
     name: str
     """In the request; the argument may be called otherwise where two places use one name."""
     explode: bool = True
-    """A list becomes name=a&name=b; False: name=a,b."""
+    """In a query a list becomes name=a&name=b and an object its fields side by side; False: name=a,b."""
+    style: Style = "form"
 
 
 class HttpOperation(NamedTuple):

@@ -3,10 +3,10 @@
 In tools.json a tool may have a field `http`; readers that only need schemas pass it over.
 """
 
-import urllib.error
+import http.client
 import urllib.request
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, get_args
 
 from data_pipeline.catalogues.entries import (
     Catalogue,
@@ -15,10 +15,13 @@ from data_pipeline.catalogues.entries import (
     HttpOperation,
     HttpParameter,
     Secret,
+    Style,
     http_row,
 )
 from data_pipeline.catalogues.flat import unflattened
-from data_pipeline.catalogues.openapi import openapi_catalogue, yaml_safe
+from data_pipeline.catalogues.openapi import openapi_catalogue
+from data_pipeline.catalogues.urls import plain_path
+from data_pipeline.catalogues.yaml_text import load_yaml, yaml_safe
 from data_pipeline.errors import InputError, first_line
 from data_pipeline.formats.errors import FormatError
 from data_pipeline.formats.rows import Fields, iter_rows, read_document, write_document
@@ -158,29 +161,20 @@ def _whole(source: str) -> Json:
 
 def _fetched(url: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(plain_path(url), timeout=30) as answer:
             text: bytes = answer.read(LARGEST + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise InputError(f"{url}: cannot be fetched ({str(error) or type(error).__name__:.120})") from None
+            missing = getattr(answer, "length", None)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise InputError(f"{url}: cannot be fetched ({first_line(error):.120})") from None
     if len(text) > LARGEST:
         raise InputError(f"{url}: longer than {LARGEST} bytes")
+    if missing:
+        raise InputError(f"{url}: the answer was cut after {len(text)} bytes, {missing} before its end; try again")
     return text
 
 
 def _from_yaml(text: bytes, source: str) -> JsonObject:
     return yaml_safe(load_yaml(text, source), source)
-
-
-def load_yaml(text: bytes, source: str) -> Any:
-    """The value of a YAML text, plain types only. Raises `InputError`."""
-    try:
-        import yaml
-    except ImportError:
-        raise InputError(f"{source}: reading YAML needs the package pyyaml; or convert the file to JSON") from None
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{source}: not valid YAML ({first_line(error):.120})") from None
 
 
 def write_catalogue(path: str | Path, catalogue: Catalogue) -> None:
@@ -218,6 +212,7 @@ def _operation(item: JsonObject, path: str, place: str) -> HttpOperation | None:
             one.choice("place", ("path", "query", "header", "cookie", "field", "body")),
             one.take("name", str),
             one.take("explode", bool, True),
+            one.choice("style", get_args(Style), "form"),
         )
         for one in inner.objects("parameters", [])
     )

@@ -7,22 +7,28 @@ are translated. GET, HEAD, OPTIONS and TRACE read; every other method counts as 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain, count
 from typing import Any, NamedTuple, cast
-from urllib.parse import urljoin, urlsplit
 
-from data_pipeline.catalogues.entries import Catalogue, Entry, Fault, HttpOperation, HttpParameter
-from data_pipeline.catalogues.openapi_schemas import LostReference, SchemaReader, located
+from data_pipeline.catalogues.entries import Catalogue, Entry, Fault, HttpOperation, HttpParameter, Style
+from data_pipeline.catalogues.openapi_schemas import LostReference, SchemaReader, Unusable, held, located
 from data_pipeline.catalogues.secrets import ways_in
+from data_pipeline.catalogues.urls import server_url
 from data_pipeline.errors import InputError
-from data_pipeline.jsontext import JsonError, write_json
 from data_pipeline.schemas.wellformed import schema_faults
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.tools import Tool
 
 METHODS = ("get", "head", "options", "trace", "post", "put", "patch", "delete")
 READS = frozenset(METHODS[:4])
-PLACES = ("path", "query", "header", "cookie")
+STYLES: dict[str, tuple[Style, ...]] = {
+    "path": ("simple",),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form",),
+}
+"""For each place of a parameter the styles that are served, the one that is meant where none is named first."""
 _NAME_LENGTH = 64
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})  # the description may not set these
 
@@ -48,13 +54,16 @@ def openapi_catalogue(document: JsonObject, source: str, server: str | None = No
     """The tools of an OpenAPI document.
 
     source: where the document comes from, for messages, and the base of a relative server URL if it is a URL.
-    server: base URL to use instead of the document's. Raises `InputError` for a document that is no OpenAPI 3.
+    server: base URL to use instead of the document's. Raises `InputError` for a document that is no OpenAPI 3, and for a
+    server that is no http(s) URL.
     """
     version = document.get("openapi")
     if type(version) is not str or not version.startswith("3."):
         raise InputError(f"{source}: field openapi: expected a version 3.x, found {version!r:.40}")
     if type(document.get("paths")) is not dict:
         raise InputError(f"{source}: field paths: expected a JSON object of paths")
+    if server is not None and server_url(server) is None:
+        raise InputError(f"--server {server!r:.80}: expected a URL such as http://localhost:8000")
     entries: dict[str, Entry] = {}
     faults: list[Fault] = []
     for operation in _operations(document):
@@ -70,13 +79,26 @@ def openapi_catalogue(document: JsonObject, source: str, server: str | None = No
 
 
 def _operations(document: JsonObject) -> Iterator[_Operation]:
-    for path, item in document["paths"].items():
-        item = _item(document, item)
-        for method in METHODS:
-            operation = item.get(method)
-            if type(operation) is dict:
-                name = tool_name(operation.get("operationId") or f"{method}_{path.strip('/')}")
-                yield _Operation(name, method, path, item, operation, document)
+    """In the file's order. What has no id of letters is named after method and path, with a number where that is taken."""
+    found = [
+        (path, item, method)
+        for path, described in document["paths"].items()
+        for item in [_item(document, described)]
+        for method in METHODS
+        if type(item.get(method)) is dict
+    ]
+    stated = [tool_name(item[method].get("operationId") or "") for _, item, method in found]
+    taken = set(stated)
+    for (path, item, method), name in zip(found, stated, strict=True):
+        if not name:
+            name = _free(tool_name(f"{method}_{path.strip('/')}"), taken)
+            taken.add(name)
+        yield _Operation(name, method, path, item, item[method], document)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    numbered = (f"{name[: _NAME_LENGTH - 6]}_{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if one not in taken)
 
 
 def _item(document: JsonObject, item: Json) -> JsonObject:
@@ -89,9 +111,9 @@ def _item(document: JsonObject, item: Json) -> JsonObject:
 
 
 def tool_name(text: Json) -> str:
-    """A name that function-calling models take: letters, digits, `_`, `-` and `.`, at most 64."""
+    """A name that function-calling models take: letters, digits, `_`, `-` and `.`, at most 64. Empty without any letter."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", str(text)).strip("_")
-    return plain[:_NAME_LENGTH] or "operation"
+    return plain[:_NAME_LENGTH] if re.search("[A-Za-z]", plain) else ""
 
 
 def _where(operation: _Operation) -> str:
@@ -113,7 +135,7 @@ def _entry(operation: _Operation, source: str, server: str | None) -> Entry | li
             tuple(argument.parameter for argument in arguments),
             ways_in(operation.operation.get("security", operation.document.get("security")), operation.document),
         )
-    except (LostReference, Unusable) as error:
+    except Unusable as error:
         return [Fault(operation.name, place, str(error))]
     faults = [Fault(operation.name, f"{place}: parameters.{at}", problem) for at, problem in schema_faults(parameters)]
     faults += [Fault(operation.name, f"{place}: returns.{at}", problem) for at, problem in schema_faults(returns or {})]
@@ -126,18 +148,14 @@ def _entry(operation: _Operation, source: str, server: str | None) -> Entry | li
     return Entry(Tool(operation.name, description, parameters, returns, cast(Any, effects)), http)
 
 
-class Unusable(ValueError):
-    """The operation cannot be called with JSON arguments; one line."""
-
-
 def _arguments(operation: _Operation, reader: SchemaReader) -> list[_Argument]:
     """Parameters of the path's item and of the operation (the latter win), then the body's."""
     found: dict[tuple[str, str], _Argument] = {}
     for owner in (operation.item, operation.operation):
-        for listed in owner.get("parameters") or ():
+        for listed in held(owner, "parameters", list):
             parameter = located(operation.document, listed)
             name, place = parameter.get("name"), parameter.get("in")
-            if type(name) is not str or place not in PLACES:
+            if type(name) is not str or place not in tuple(STYLES):
                 raise Unusable(f"a parameter without a name or with an unknown place ({place!r:.40})")
             if place == "header" and name.lower() in _IGNORED_HEADERS:
                 continue
@@ -151,37 +169,47 @@ def _arguments(operation: _Operation, reader: SchemaReader) -> list[_Argument]:
 
 def _parameter(parameter: JsonObject, reader: SchemaReader) -> _Argument:
     name, place = parameter["name"], parameter["in"]
-    schema = parameter.get("schema")
+    here = f"parameter {name}."
+    schema, style, explode = (parameter.get(field) for field in ("schema", "style", "explode"))
+    style = STYLES[place][0] if style is None else style
+    if style not in STYLES[place]:
+        raise Unusable(f"{here}style: {style!r:.40} in {place} is not served; expected {' or '.join(STYLES[place])}")
+    explode = style == "form" if explode is None else explode
+    if type(explode) is not bool:
+        raise Unusable(f"{here}explode: expected true or false, found {explode!r:.40}")
     if schema is None:  # `content` holds the one media type that the parameter is written in
-        media: JsonObject = next(iter((parameter.get("content") or {}).values()), {})
-        schema = media.get("schema", {})
+        content = held(parameter, "content", dict, here)
+        style = "content" if _json_schema(content) is not None else style
+        schema = next((held(content, kind, dict, f"{here}content.") for kind in content), {}).get("schema")
     made = dict(reader.read(schema))
     if type(parameter.get("description")) is str:
         made.setdefault("description", parameter["description"])
+    given = held(parameter, "examples", dict, here)
+    named = [held(given, each, dict, f"{here}examples.") for each in given]
     examples = [parameter["example"]] if "example" in parameter else []
-    examples += [item["value"] for item in (parameter.get("examples") or {}).values() if "value" in item]
+    examples += [item["value"] for item in named if "value" in item]
     if examples:
         made.setdefault("examples", examples)
-    explode = parameter.get("explode", parameter.get("style", "form") == "form")
     required = place == "path" or parameter.get("required") is True
-    return _Argument(HttpParameter(name, place, name, explode is True), made, required)
+    return _Argument(HttpParameter(name, place, name, explode, style), made, required)
 
 
 def _body_arguments(operation: _Operation, reader: SchemaReader) -> list[_Argument]:
     if "requestBody" not in operation.operation:
         return []
     body = located(operation.document, operation.operation["requestBody"])
-    schema = _json_schema(body.get("content"))
+    content = held(body, "content", dict)
+    schema = _json_schema(content)
     if schema is None:
         if body.get("required") is True:
-            kinds = ", ".join(body.get("content") or {}) or "nothing"
+            kinds = ", ".join(content) or "nothing"
             raise Unusable(f"needs a body that is not JSON ({kinds:.80})")
         return []
     whole = reader.open_object(schema)
     required_body = body.get("required") is True
     if whole is None:
         return [_Argument(HttpParameter("body", "body", ""), dict(reader.read(schema)), required_body)]
-    needed = whole.get("required", ()) if required_body else ()
+    needed = held(whole, "required", list) if required_body else []
     return [
         _Argument(HttpParameter(name, "field", name), dict(reader.read(part)), name in needed)
         for name, part in whole.get("properties", {}).items()
@@ -189,12 +217,13 @@ def _body_arguments(operation: _Operation, reader: SchemaReader) -> list[_Argume
     ]
 
 
-def _json_schema(content: Json) -> Json:
+def _json_schema(content: JsonObject) -> Json:
     """The schema of a JSON media type among `content`'s, None if there is none."""
-    for kind, media in (content or {}).items():
+    for kind in content:
         base = kind.split(";")[0].strip().lower()
         if base in ("application/json", "*/*", "application/*") or base.endswith("+json"):
-            return media.get("schema", {})
+            schema = held(content, kind, dict, "content.").get("schema")
+            return {} if schema is None else schema
     return None
 
 
@@ -222,59 +251,34 @@ def _parameters(arguments: list[_Argument], reader: SchemaReader) -> JsonObject:
 
 def _returns(operation: _Operation, reader: SchemaReader) -> JsonObject | None:
     """The schema of the first answer that means success."""
-    responses = operation.operation.get("responses") or {}
+    responses = held(operation.operation, "responses", dict)
     for status in sorted(responses, key=str):
         if str(status).startswith("2") or status == "default":
-            schema = _json_schema(located(operation.document, responses[status]).get("content"))
+            schema = _json_schema(held(located(operation.document, responses[status]), "content", dict))
             if type(schema) is dict:
                 return reader.with_definitions(dict(reader.read(schema)))
     return None
 
 
 def _server(operation: _Operation, source: str, override: str | None) -> str:
-    if override is not None:
-        return override.rstrip("/")
+    base = source if server_url(source) is not None else ""
     for owner in (operation.operation, operation.item, operation.document):
-        for server in owner.get("servers") or ():
-            url = urljoin(source, _filled(server)) if urlsplit(source).scheme in ("http", "https") else _filled(server)
-            if urlsplit(url).scheme in ("http", "https"):
-                return url.rstrip("/")
-    if urlsplit(source).scheme in ("http", "https"):
-        return urljoin(source, "/").rstrip("/")
-    raise Unusable("no server with an http(s) URL is described; say which with --server")
+        for server in held(owner, "servers", list) if override is None else ():
+            found = server_url(_filled(server), base)
+            if found is not None:
+                return found
+    found = server_url("/" if override is None else override, base)
+    if found is None:
+        raise Unusable("no server with an http(s) URL is described; say which with --server")
+    return found
 
 
-def _filled(server: Mapping[str, Json]) -> str:
+def _filled(server: Json) -> str:
     """A server's URL with the defaults of its variables."""
-    url = str(server.get("url", ""))
-    for name, variable in (server.get("variables") or {}).items():
-        url = url.replace("{" + name + "}", str(variable.get("default", "")))
+    url = server.get("url") if type(server) is dict else None
+    if type(url) is not str:
+        raise Unusable(f"servers: expected objects with a url, found {server!r:.60}")
+    variables = held(server, "variables", dict, "servers.")
+    for name in variables:
+        url = url.replace("{" + name + "}", str(held(variables, name, dict, "servers.variables.").get("default", "")))
     return url
-
-
-LARGEST_YAML = 2_000_000
-"""Values in a YAML document: its aliases can make a short text grow without end."""
-
-
-def yaml_safe(document: Json, source: str) -> JsonObject:
-    """The document, if it is an object that JSON can hold: YAML also has dates, and keys that are no strings."""
-    try:
-        plain = _stringly(document, [LARGEST_YAML])
-        if type(plain) is not dict:
-            raise InputError(f"{source}: expected an object at the top")
-        write_json(plain)
-    except JsonError as error:
-        raise InputError(f"{source}: {error}") from None
-    return plain
-
-
-def _stringly(value: Json, left: list[int]) -> Json:
-    """Keys as strings (status codes are numbers in YAML), dates as they are written."""
-    left[0] -= 1
-    if left[0] < 0:
-        raise JsonError(f"holds more than {LARGEST_YAML} values")
-    if type(value) is dict:
-        return {key if type(key) is str else str(key): _stringly(item, left) for key, item in value.items()}
-    if type(value) is list:
-        return [_stringly(item, left) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else value

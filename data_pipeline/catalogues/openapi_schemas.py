@@ -1,6 +1,7 @@
 """Schemas of an OpenAPI document as JSON Schema 2020-12, with the components that they use carried along."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from data_pipeline.schemas.wellformed import follow
 from data_pipeline.words.json import Json, JsonObject
@@ -11,8 +12,25 @@ _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs", "dependentSchemas")
 
 
-class LostReference(ValueError):
+Held = TypeVar("Held", dict, list)
+
+
+class Unusable(ValueError):
+    """What keeps an operation from being called with JSON arguments; one line."""
+
+
+class LostReference(Unusable):
     """A `$ref` of the document that leads nowhere, or out of the document."""
+
+
+def held(owner: JsonObject, field: str, kind: type[Held], place: str = "") -> Held:
+    """The object or list under a field, an empty one where it is missing or null. place: in front of the field's name."""
+    value = owner.get(field)
+    if value is None:
+        return kind()
+    if type(value) is not kind:
+        raise Unusable(f"{place}{field}: expected {'an object' if kind is dict else 'a list'}, found {value!r:.60}")
+    return value
 
 
 def located(document: JsonObject, value: Json) -> Json:
@@ -73,26 +91,31 @@ class SchemaReader:
         beside = {key: item for key, item in schema.items() if key in ("description", "default")}
         return {"$ref": f"#/$defs/{_escaped(self._names[target])}", **beside}
 
-    def open_object(self, schema: Json) -> JsonObject | None:
-        """The schema of a body whose fields can stand as arguments, references followed; None if it is no plain object."""
+    def open_object(self, schema: Json, met: frozenset[int] = frozenset()) -> JsonObject | None:
+        """The schema of a body whose fields can stand as arguments, references followed; None if it is no plain object.
+
+        met: identities of the schemas that this one is a part of.
+        """
         found = located(self._document, schema) if type(schema) is dict else schema
         if type(found) is not dict:
             return None
+        if id(found) in met:
+            raise LostReference(f"the schema {schema!r:.80} extends itself")
         if "allOf" in found and not any(word in found for word in ("anyOf", "oneOf")):
-            return self._joined(found)
+            return self._joined(found, met | {id(found)})
         plain = found.get("type", "object") == "object" and type(found.get("properties")) is dict
         return found if plain and not any(word in found for word in ("allOf", "anyOf", "oneOf")) else None
 
-    def _joined(self, schema: JsonObject) -> JsonObject | None:
+    def _joined(self, schema: JsonObject, met: frozenset[int]) -> JsonObject | None:
         """The fields of an object and of all that it extends."""
-        properties: JsonObject = dict(schema.get("properties") or {})
-        required = list(schema.get("required") or ())
-        for part in schema["allOf"]:
-            inner = self.open_object(part)
+        properties = held(schema, "properties", dict)
+        required = list(held(schema, "required", list))
+        for part in held(schema, "allOf", list):
+            inner = self.open_object(part, met)
             if inner is None:
                 return None
             properties = {**inner.get("properties", {}), **properties}
-            required += inner.get("required") or ()
+            required += held(inner, "required", list)
         return {"type": "object", "properties": properties, "required": required}
 
     def with_definitions(self, schema: JsonObject) -> JsonObject:

@@ -4,7 +4,7 @@ import re
 from typing import cast
 
 from data_pipeline.catalogues.entries import Secret
-from data_pipeline.catalogues.openapi_schemas import LostReference, located
+from data_pipeline.catalogues.openapi_schemas import LostReference, held, located
 from data_pipeline.words.json import Json, JsonObject
 
 
@@ -12,7 +12,7 @@ def ways_in(security: Json, document: JsonObject) -> tuple[tuple[Secret, ...], .
     """The alternatives of a `security` list; an empty alternative means that no secret is needed."""
     if type(security) is not list:
         return ()
-    schemes = (document.get("components") or {}).get("securitySchemes") or {}
+    schemes = held(held(document, "components", dict), "securitySchemes", dict)
     ways = []
     for requirement in security:
         if type(requirement) is dict:

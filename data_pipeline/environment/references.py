@@ -7,8 +7,7 @@ tool answered can be referred to (its own errors included), never the environmen
 import re
 from collections.abc import Sequence
 
-import orjson
-
+from data_pipeline.jsontext import write_json
 from data_pipeline.paths import PathError, get_path, parse_path
 from data_pipeline.words.calls import ResultKind, ToolResult
 from data_pipeline.words.json import Json, JsonObject
@@ -42,7 +41,7 @@ def parse_reference(target: Json) -> tuple[int, tuple[str | int, ...]]:
 def resolve_references(arguments: JsonObject, results: Sequence[ToolResult]) -> JsonObject:
     """The arguments with every reference replaced by what it stands for; the very same object if there is none.
 
-    results: of the attempts made so far. Raises `UnresolvedReference`.
+    results: of the attempts made so far. Raises `UnresolvedReference`, and `JsonError` for a result that JSON cannot hold.
     """
     if not _has_reference(arguments):
         return arguments
@@ -60,7 +59,7 @@ def _has_reference(value: Json) -> bool:
 def _replaced(value: Json, results: Sequence[ToolResult], budget: list[int]) -> Json:
     if is_reference(value):
         found = _follow(value[KEY], results)
-        budget[0] -= len(orjson.dumps(found)) if type(found) in (dict, list, str) else 0
+        budget[0] -= len(write_json(found)) if type(found) in (dict, list, str) else 0
         if budget[0] < 0:
             raise UnresolvedReference(f"the references of this call bring in more than {LIMIT} bytes")
         return found

@@ -4,6 +4,7 @@ from data_pipeline.exploration.proposals import EndpointProposer, Proposer, Reme
 from data_pipeline.exploration.report import Coverage, FoundEdge, coverage, found_edges, found_workflows
 from data_pipeline.exploration.search import Exploration, Made, explore
 from data_pipeline.exploration.seeds import read_seeds
+from data_pipeline.exploration.slots import unused_seeds
 
 __all__ = [
     "Coverage",
@@ -18,4 +19,5 @@ __all__ = [
     "found_edges",
     "found_workflows",
     "read_seeds",
+    "unused_seeds",
 ]

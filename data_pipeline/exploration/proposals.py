@@ -4,13 +4,14 @@ The endpoint is any that speaks OpenAI's chat completions. What it writes is dat
 tried, the rest is dropped.
 """
 
+import http.client
 import os
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from data_pipeline.errors import WorkFailed
+from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.formats.errors import FormatError
 from data_pipeline.formats.rows import iter_rows
 from data_pipeline.formats.tools import tool_row
@@ -35,6 +36,8 @@ class EndpointProposer:
 
     def __init__(self, url: str, model: str, key: str | None, timeout_s: float = 60.0) -> None:
         """url: up to and without `/chat/completions`."""
+        if not url.startswith(("http://", "https://")):
+            raise InputError(f"proposer {url!r:.80}: give a base URL such as http://localhost:8000/v1")
         self._url = url.rstrip("/") + "/chat/completions"
         self._model = model
         self._key = key
@@ -57,7 +60,7 @@ class EndpointProposer:
                 text = read_json(answer.read(LARGEST))["choices"][0]["message"]["content"]
         except (urllib.error.URLError, OSError) as error:
             raise WorkFailed(f"proposer {self._url}: does not answer ({error!s:.120})") from None
-        except (JsonError, KeyError, IndexError, TypeError):
+        except (http.client.HTTPException, JsonError, KeyError, IndexError, TypeError):
             raise WorkFailed(f"proposer {self._url}: does not answer as an OpenAI-compatible endpoint does") from None
         return listed_objects(text)
 

@@ -22,6 +22,7 @@ class FoundEdge(NamedTuple):
     path: str
     target: str
     argument: str
+    """Path into the arguments."""
     support: int
     """Ok answers to calls whose argument stood there before, by a name that fits."""
     followed: int
@@ -62,17 +63,15 @@ def found_edges(exploration: Exploration) -> list[FoundEdge]:
     """
     support = _support(exploration)
     edges = [
-        FoundEdge(edge.source, path_text(edge.path), edge.target, edge.argument, support.get(edge, 0), tries, good)
-        for edge, (tries, good) in exploration.edges.items()
-        if good
+        _found(edge, support.get(edge, 0), tries, good) for edge, (tries, good) in exploration.edges.items() if good
     ]
     seen = {edge for edge, (_, good) in exploration.edges.items() if good}
-    edges += [
-        FoundEdge(edge.source, path_text(edge.path), edge.target, edge.argument, number, 0, 0)
-        for edge, number in support.items()
-        if edge not in seen
-    ]
+    edges += [_found(edge, number, 0, 0) for edge, number in support.items() if edge not in seen]
     return sorted(edges, key=lambda edge: (-edge.support, edge[:4]))
+
+
+def _found(edge: EdgeKind, support: int, tries: int, good: int) -> FoundEdge:
+    return FoundEdge(edge.source, path_text(edge.path), edge.target, path_text((edge.argument,)), support, tries, good)
 
 
 def _support(exploration: Exploration) -> dict[EdgeKind, int]:
@@ -125,7 +124,7 @@ def _derivation(last: Made, made: tuple[Made, ...]) -> Workflow | None:
         return None
     place = {number: step for step, number in enumerate(sorted(needed))}
     edges = [
-        Edge(place[choice.fact.call], path_text(choice.fact.kind_of_path), place[number], argument)
+        Edge(place[choice.fact.call], path_text(choice.fact.kind_of_path), place[number], path_text((argument,)))
         for number in sorted(needed)
         for argument, choice in made[number].chosen
         if choice.fact is not None

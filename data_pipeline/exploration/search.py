@@ -2,12 +2,14 @@
 
 Each turn goes to the tool that has been called least and has something untried to ask. What it answers may fill other
 tools' parameters. The course of it is a function of the catalogue, the seeds, the proposals and the answers: replayed
-over a journal it makes the same calls again, so an interrupted exploration goes on where it stopped.
+over a journal it makes the same calls again, so an interrupted exploration goes on where it stopped. What failed in
+passing (timeout, exception) says nothing about a call: it is asked for again.
 """
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from data_pipeline.backends.live import PASSING
 from data_pipeline.backends.protocol import Backend
 from data_pipeline.exploration.combining import Combination, promising, required_combinations, widened
 from data_pipeline.exploration.facts import facts_of
@@ -47,6 +49,11 @@ class Exploration(NamedTuple):
     @property
     def answers(self) -> list[Answer]:
         return [Answer(made.call, None, made.result) for made in self.made]
+
+    @property
+    def passing(self) -> list[Made]:
+        """Calls that failed in passing."""
+        return [made for made in self.made if made.result.kind in PASSING]
 
 
 class _State:
@@ -183,6 +190,7 @@ def explore(
     known = {
         record_key(answer.call.name, answer.call.arguments, None, tools.get(answer.call.name)): answer.result
         for answer in journal.answers
+        if answer.result.kind not in PASSING
     }
     while len(state.made) < budget:
         found = state.next() or _proposed(state, proposer)

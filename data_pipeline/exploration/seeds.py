@@ -28,7 +28,7 @@ def read_seeds(path: str | Path) -> Seeds:
         try:
             values = fresh_copy(given if type(given) is list else [given])
         except JsonError as error:
-            raise InputError(f"{path}: {name}: {error}; put dates in quotes") from None
+            raise InputError(f"{path}: {name}: {error}") from None
         seeds[name] = tuple(values)
     return seeds
 
@@ -56,8 +56,10 @@ def stated(schema: Json) -> list[Json]:
     return distinct
 
 
-def plain_schema(schema: JsonObject, root: JsonObject) -> JsonObject:
-    """A parameter's schema with a reference at its top followed."""
+def plain_schema(schema: Json, root: JsonObject) -> JsonObject:
+    """A parameter's schema with a reference at its top followed; {} for true and false, which name no value."""
+    if type(schema) is not dict:
+        return {}
     target = schema.get("$ref")
     if type(target) is str and target.startswith("#/$defs/"):
         found = root.get("$defs", {}).get(target.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~"))

@@ -1,13 +1,14 @@
 """Parameters to fill, and the values that may fill them, best first."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from data_pipeline.exploration.facts import Fact
 from data_pipeline.exploration.names import FITTING, RELATED, SAME, UNRELATED, likeness, shape
 from data_pipeline.exploration.seeds import Seeds, plain_schema, seeded, stated
 from data_pipeline.jsontext import write_json_sorted
-from data_pipeline.paths import Path
-from data_pipeline.schemas.checks import problems
+from data_pipeline.paths import Path, parse_path
+from data_pipeline.schemas.checks import Problem, problems
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.tools import Tool
 
@@ -95,8 +96,7 @@ class Slot:
 
     def _takes(self, value: Json) -> bool:
         """Whether the parameter's schema allows the value, whatever else the tool needs."""
-        found = problems(self.tool, {self.name: value})
-        return not any(problem.kind != "missing" or "." in problem.argument for problem in found)
+        return misfit(self.tool, self.name, value) is None
 
     def _add(self, choices: list[Choice]) -> bool:
         before = len(self.choices)
@@ -106,6 +106,32 @@ class Slot:
                 self._known.add(key)
                 self.choices.append(choice)
         return len(self.choices) > before
+
+
+def misfit(tool: Tool, parameter: str, value: Json) -> Problem | None:
+    """What is wrong with a parameter's value, whatever else the tool needs; None if it fits."""
+    found = problems(tool, {parameter: value})
+    inside = (one for one in found if one.kind != "missing" or len(parse_path(one.argument)) > 1)
+    return next(inside, None)
+
+
+def unused_seeds(tools: Mapping[str, Tool], seeds: Seeds) -> dict[str, str]:
+    """Names of seeds -> how many of their values fit no parameter of a tool that reads, and what the first should be."""
+    meant: dict[str, list[tuple[Tool, str]]] = {}
+    for tool in tools.values():
+        for parameter in tool.parameters.get("properties", {}) if tool.effects == "read" else ():
+            for name in (parameter, f"{tool.name}.{parameter}"):
+                meant.setdefault(name, []).append((tool, parameter))
+    told = {}
+    for name, values in seeds.items():
+        if name not in meant:
+            told[name] = "no tool that only reads has this parameter"
+            continue
+        found = [[misfit(tool, parameter, value) for tool, parameter in meant[name]] for value in values]
+        wrong = [first for first, *others in found if first is not None and all(others)]
+        if wrong:
+            told[name] = f"{len(wrong)} of {len(values)} values fit nothing: {wrong[0].message}"
+    return told
 
 
 def guesses(schema: JsonObject) -> list[Json]:

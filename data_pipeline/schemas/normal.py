@@ -10,7 +10,7 @@ Two values are the same if their normal forms are, type by type. Exactly four di
 import unicodedata
 from collections.abc import Callable
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
@@ -126,14 +126,24 @@ def form_of(schema: Json) -> Form:
 
 
 def _compile(schema: JsonObject) -> Form:
-    return _form(schema, schema, 0)
+    return _form(schema, schema, 0, {})
 
 
-def _form(schema: Json, root: JsonObject, depth: int) -> Form:
+Known: TypeAlias = dict[tuple[int, int], Form]
+"""Forms by the identity of a part of the schema and its depth: a part that many refer to is worked out once a depth."""
+
+
+def _form(schema: Json, root: JsonObject, depth: int, known: Known) -> Form:
     if type(schema) is not dict or depth > _DEEPEST:
         return ANY
-    schema = _dereferenced(schema, root)
-    named = {key: _form(item, root, depth + 1) for key, item in _object(schema.get("properties")).items()}
+    place = id(schema), depth
+    if place not in known:
+        known[place] = _one(_read(_dereferenced(schema, root), root, depth, known))
+    return known[place]
+
+
+def _read(schema: JsonObject, root: JsonObject, depth: int, known: Known) -> Form:
+    named = {key: _form(item, root, depth + 1, known) for key, item in _object(schema.get("properties")).items()}
     defaults = {
         key: normal(item["default"], named[key])
         for key, item in _object(schema.get("properties")).items()
@@ -143,21 +153,36 @@ def _form(schema: Json, root: JsonObject, depth: int) -> Form:
         _says_number(schema),
         named or None,
         defaults or None,
-        _part(schema.get("additionalProperties"), root, depth),
-        tuple(_form(item, root, depth + 1) for item in _list(schema.get("prefixItems"))),
-        _part(schema.get("items"), root, depth),
+        _part(schema.get("additionalProperties"), root, depth, known),
+        tuple(_form(item, root, depth + 1, known) for item in _list(schema.get("prefixItems"))),
+        _part(schema.get("items"), root, depth, known),
     )
-    branches = [
-        _form(branch, root, depth + 1) for word in ("anyOf", "oneOf", "allOf") for branch in _list(schema.get(word))
-    ]
-    for branch in branches:
-        form = _joined(form, branch)
-    return form if form != ANY else ANY
+    for word in ("anyOf", "oneOf", "allOf"):
+        for branch in _list(schema.get(word)):
+            form = _joined(form, _form(branch, root, depth + 1, known))
+    return form
 
 
-def _part(schema: Json, root: JsonObject, depth: int) -> Form | None:
-    form = _form(schema, root, depth + 1)
+def _part(schema: Json, root: JsonObject, depth: int, known: Known) -> Form | None:
+    form = _form(schema, root, depth + 1, known)
     return None if form is ANY else form
+
+
+_ONES: dict[Json, Form] = {}
+"""Forms by what they say, their parts by identity; all are forgotten beyond `_MOST`."""
+_MOST = 100_000
+
+
+def _one(form: Form) -> Form:
+    """The form itself, or the equal one that was made before: forms whose parts are one object compare at once."""
+    if form == ANY:
+        return ANY
+    if len(_ONES) >= _MOST:
+        _ONES.clear()
+    number, properties, defaults, other, prefix, items = form
+    named = frozenset((name, id(part)) for name, part in (properties or {}).items())
+    left_out = write_json_sorted(defaults)
+    return _ONES.setdefault((number, named, left_out, id(other), tuple(map(id, prefix)), id(items)), form)
 
 
 def _joined(a: Form, b: Form) -> Form:

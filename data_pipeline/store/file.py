@@ -65,7 +65,7 @@ class Store:
                 return cls(path, read_meta(connection, path))
             finally:
                 connection.close()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes damaged text in its messages
             raise damaged(path, error) from None
 
     def __reduce__(self) -> tuple[type["Store"], tuple[Path, Meta]]:

@@ -41,7 +41,7 @@ def _check_pages(path: Path) -> None:
     connection = connect_for_reading(path)
     try:
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise damaged(path, error) from None
     finally:
         connection.close()

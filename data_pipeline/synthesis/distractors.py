@@ -48,10 +48,10 @@ class Distractors:
     def _compared(self, a: str, b: str) -> float:
         shared = sum(self._weight[word] for word in sorted(self._words[a] & self._words[b]))
         every = sum(self._weight[word] for word in sorted(self._words[a] | self._words[b]))
-        return shared / every
+        return shared / every if every else 0.0
 
 
 def _words(tool: Tool) -> frozenset[str]:
     text = " ".join((tool.name, tool.description, *tool.parameters.get("properties", {})))
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text)
-    return frozenset(word.lower() for word in re.findall(r"[A-Za-z]{3,}", apart))
+    return frozenset(word.lower() for word in re.findall(r"[^\W\d_]{3,}", apart))

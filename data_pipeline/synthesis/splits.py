@@ -112,7 +112,7 @@ class LeakReport(NamedTuple):
 
 def leak_report(tasks: Sequence[Task], tools: Mapping[str, Tool], splits: Splits) -> LeakReport:
     """What two splits share though it is held out. Queries are never shared; tools count where they are reserved for
-    another split.
+    another split. Raises `InputError` for a task whose tool the catalogue lacks, where entities are held out.
     """
     seen: dict[str, dict[str, dict[str, None]]] = {}
     for task in tasks:
@@ -134,6 +134,9 @@ def _traits(task: Task, tools: Mapping[str, Tool], hold_out: Sequence[HoldOut]) 
     if "workflow" in hold_out and task.reference:
         traits.append(("workflow", composition(task)))
     if "entity" in hold_out:
+        missing = [step.name for step in task.reference if step.name not in tools]
+        if missing:
+            raise InputError(f"task {task.id} calls the tool {missing[0]!r}, which is not in the catalogue of tools")
         traits += [
             ("entity", value)
             for step in task.reference

@@ -6,7 +6,7 @@ A workflow has random states of its own, one an attempt, so its tasks depend on 
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from data_pipeline.synthesis.shapes import Range, shape_of, whole_text
 from data_pipeline.synthesis.splits import Splits, held_out_tools, split_of_workflow
 from data_pipeline.synthesis.tasks import Draft, draft_of, fed_arguments, refusal, task_of
 from data_pipeline.synthesis.uncalled import answered_task, asking_task
+from data_pipeline.synthesis.wordings import worded
 from data_pipeline.synthesis.writers import Writer
 from data_pipeline.words import Task, Tool, Workflow
 
@@ -42,6 +43,8 @@ class SynthOptions(NamedTuple):
     """Tasks of each workflow from whose query a value is missing: the right thing is to ask for it."""
     splits: Splits = Splits()
     seed: int = 0
+    wordings: Mapping[Workflow, tuple[str, ...]] = {}
+    """Queries written by hand, for the workflows that have some."""
 
     def fits(self, workflow: Workflow) -> bool:
         """Whether a workflow's shape is as asked."""
@@ -167,7 +170,8 @@ def _digest(text: str) -> str:
 
 def checked(bench: Bench, draft: Draft, row: Row, rng: random.Random) -> Task | str:
     """The task of drawn records, or the check that it failed."""
-    query = bench.writer.write(draft.workflow, draft.calls, rng)
+    own = row.options.wordings.get(draft.workflow)
+    query = worded(own, draft.calls, rng) if own else bench.writer.write(draft.workflow, draft.calls, rng)
     if query is None:
         return "not written"
     offered = bench.distractors.offer(draft.workflow.tools, row.options.distractors, rng)

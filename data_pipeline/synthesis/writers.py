@@ -6,16 +6,16 @@ and a finished one can be made again without the endpoint.
 """
 
 import hashlib
+import http.client
 import json
 import os
 import random
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Protocol, runtime_checkable
 
-from data_pipeline.errors import InputError, WorkFailed
+from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.paths import Path
 from data_pipeline.synthesis.grammar import Grammar, argument_words, spoken, tool_words
 from data_pipeline.synthesis.shapes import sinks_of
@@ -122,9 +122,9 @@ class EndpointWriter:
         try:
             with urllib.request.urlopen(request, timeout=SECONDS) as reply:
                 answer = json.loads(reply.read())["choices"][0]["message"]["content"]
-        except (urllib.error.URLError, TimeoutError, ValueError, LookupError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             raise WorkFailed(
-                f"writer {self._url}: {error}; what was answered so far is kept in {self._cache}"
+                f"writer {self._url}: {first_line(error)}; what was answered so far is kept in {self._cache}"
             ) from None
         return answer if isinstance(answer, str) else ""
 

@@ -5,7 +5,7 @@ workflows:
     tools: [Search_Attraction_Location, Search_Attractions]
     edges:
       - 0.data.destinations[0].id -> 1.id        # step 0's result feeds argument id of step 1
-    queries:                                     # optional; {0.query} is the argument of step 0
+    queries:                                     # optional, instead of made ones; {0.query} is the argument of step 0
       - What is there to see in {0.query}?
 """
 
@@ -16,12 +16,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from data_pipeline.errors import first_line
 from data_pipeline.formats import FormatError
 from data_pipeline.formats.rows import write_document
 from data_pipeline.paths import PathError, parse_path
 from data_pipeline.words import Edge, Workflow
 
 _EDGE = re.compile(r"(?P<source>\d+)(?:\.(?P<path>.+?)|(?P<list>\[.+?))?\s*->\s*(?P<target>\d+)\.(?P<argument>.+)")
+SLOT = re.compile(r"\{(?P<step>\d{1,4})\.(?P<argument>[^{}]+)\}")
+"""Where a wording says an argument of a step."""
 _KEYS = {"name", "tools", "edges", "queries", "frequency"}
 
 
@@ -29,7 +32,7 @@ class NamedWorkflow(NamedTuple):
     workflow: Workflow
     name: str
     queries: tuple[str, ...] = ()
-    """Wordings written by hand; {0.query} stands for an argument."""
+    """Wordings written by hand, which tasks have instead of made ones; {0.query} stands for an argument."""
     frequency: int = 1
     """Traces that had this shape."""
 
@@ -39,9 +42,9 @@ def read_workflows(path: FilePath | str) -> list[NamedWorkflow]:
     path = FilePath(path)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no text, or a date that no calendar has
         mark = getattr(error, "problem_mark", None)
-        raise FormatError("is not YAML", path, mark.line + 1 if mark else None) from None
+        raise FormatError(f"is not YAML ({first_line(error):.80})", path, mark.line + 1 if mark else None) from None
     rows = document.get("workflows") if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise FormatError("needs a list", path, field="workflows")
@@ -59,7 +62,7 @@ def _workflow(path: FilePath, number: int, row: Any) -> NamedWorkflow:
     if not isinstance(listed, list):
         raise FormatError("must be a list", path, field=f"{here}.edges")
     edges = tuple(_edge(path, f"{here}.edges", item, len(tools)) for item in listed)
-    queries = _texts(path, f"{here}.queries", row.get("queries", []))
+    queries = _queries(path, f"{here}.queries", row.get("queries", []), len(tools))
     frequency = row.get("frequency", 1)
     if type(frequency) is not int or frequency < 1:
         raise FormatError("must be a whole number from 1 on", path, field=f"{here}.frequency")
@@ -70,6 +73,23 @@ def _texts(path: FilePath, field: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise FormatError("must be a list of texts", path, field=field)
     return tuple(value)
+
+
+def _queries(path: FilePath, field: str, value: Any, tools: int) -> tuple[str, ...]:
+    queries = _texts(path, field, value)
+    for query in queries:
+        if not all(_leads(slot, tools) for slot in SLOT.finditer(query)) or set("{}") & set(SLOT.sub("", query)):
+            raise FormatError(
+                f"{query!r:.80} must name arguments of the {tools} tools as {{0.query}}", path, field=field
+            )
+    return queries
+
+
+def _leads(slot: re.Match[str], tools: int) -> bool:
+    try:
+        return int(slot["step"]) < tools and bool(parse_path(slot["argument"]))
+    except PathError:
+        return False
 
 
 def _edge(path: FilePath, field: str, row: Any, tools: int) -> Edge:

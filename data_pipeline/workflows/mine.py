@@ -75,12 +75,12 @@ def mine(traces: Sequence[Trace], *, support: int = 2, lift: float = 3.0) -> Min
     result.
     """
     searchable = _Searchables()
-    matches = {trace.id: _matches(trace, searchable) for trace in traces}
+    matches = [_matches(trace, searchable) for trace in traces]
     found = _evidence(traces, matches, searchable)
     kept, dropped = judged(found, support, lift)
     workflows: dict[Workflow, list[str]] = {}
-    for trace in traces:
-        workflow = _workflow(trace, matches[trace.id], kept)
+    for trace, here in zip(traces, matches, strict=True):
+        workflow = _workflow(trace, here, kept)
         workflows.setdefault(workflow, []).append(trace.id)
     ordered = sorted(workflows.items(), key=lambda item: (-len(item[1]), item[0]))
     return Mined(kept, dropped, dict(ordered))
@@ -143,16 +143,16 @@ def _echoes(step: TraceStep, value: object) -> bool:
 
 
 def _evidence(
-    traces: Sequence[Trace], matches: Mapping[str, list[Match]], searchable: _Searchables
+    traces: Sequence[Trace], matches: Sequence[list[Match]], searchable: _Searchables
 ) -> dict[EdgeType, tuple[Evidence, int]]:
     """Evidence of every kind of edge that matched at all, and the length of its longest value."""
     calls: dict[EdgeType, int] = {}
-    matched: dict[EdgeType, dict[tuple[str, int], object]] = {}
-    for trace in traces:
-        for match in matches[trace.id]:
+    matched: dict[EdgeType, dict[tuple[int, int], object]] = {}
+    for number, (trace, here) in enumerate(zip(traces, matches, strict=True)):
+        for match in here:
             edge = edge_type(trace, match)
             value = dict(argument_leaves(trace.steps[match.target].arguments))[match.argument]
-            matched.setdefault(edge, {})[trace.id, match.target] = value
+            matched.setdefault(edge, {})[number, match.target] = value
     by_target: dict[tuple[str, Path], list[EdgeType]] = {}
     for edge in matched:
         by_target.setdefault((edge.target, edge.argument), []).append(edge)

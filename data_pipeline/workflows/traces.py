@@ -15,6 +15,7 @@ class TraceStep(NamedTuple):
 
 class Trace(NamedTuple):
     id: str
+    """Of its task: several rollouts of a task share it."""
     steps: tuple[TraceStep, ...]
     """Calls in order; any of them may have fed a later one."""
 

@@ -22,6 +22,7 @@ from data_pipeline.exploration import (
     found_edges,
     found_workflows,
     read_seeds,
+    unused_seeds,
 )
 from data_pipeline.exploration.proposals import SECRET
 from data_pipeline.formats import Recorded, read_tools
@@ -33,6 +34,8 @@ from data_pipeline.store.journal import Journal
 from data_pipeline.words import Json
 from data_pipeline.workflows.files import NamedWorkflow, write_workflows
 from tpu_orch.reports.counting import counter
+
+LONGEST_TIMEOUT_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Args:
     """Where everything is written."""
 
     budget: int = 500
-    """Calls to make in all, over every run that goes on from the same journal."""
+    """Calls to make in all, over every run that goes on from the same journal; one made again after a timeout or a passing
+    failure counts once."""
 
     seeds: Annotated[Path | None, tyro.conf.arg(metavar="VALUES.yaml")] = None
     """Values to start from: parameter: [values], or tool.parameter: [values]."""
@@ -85,8 +89,12 @@ class Args:
 def run(args: Args) -> int:
     if args.budget < 1:
         raise InputError("--budget must be at least 1")
+    if not 0 < args.timeout_s <= LONGEST_TIMEOUT_S:
+        raise InputError(f"--timeout-s must be above 0 and at most {LONGEST_TIMEOUT_S}")
     tools = read_tools(args.tools)
     seeds = read_seeds(args.seeds) if args.seeds is not None else {}
+    for name, why in unused_seeds(tools, seeds).items():
+        print(f"{args.seeds}: {name}: {why}", file=sys.stderr)
     args.out.mkdir(parents=True, exist_ok=True)
     with (
         Journal(args.out / "journal.jsonl") as journal,
@@ -107,6 +115,7 @@ def run(args: Args) -> int:
         unstable = unstable_tools(exploration.answers, backend, per_tool=args.ask_again) if args.ask_again else {}
     for name, (call, _, _) in unstable.items():
         print(f"{name}: unsupported by a store, left out: {told(call)} was answered differently again", file=sys.stderr)
+    print_passing(exploration)
     covered = coverage(exploration, tools)
     kept = [record for record in records_of(exploration, args) if record.name not in unstable]
     stats = build_store(args.out / "responses.store", kept, tools, "last")
@@ -140,6 +149,14 @@ def write_findings(folder: Path, exploration: Exploration, covered: Coverage, un
     write_workflows(folder / "workflows.yaml", named)
     report: dict[str, Json] = {**covered._asdict(), "unstable": unstable}
     write_document(folder / "coverage.json", write_json(report) + b"\n")
+
+
+def print_passing(exploration: Exploration) -> None:
+    """Calls that failed in passing, with what the first one met, on stderr."""
+    failed = exploration.passing
+    if failed:
+        first = f"{told(failed[0].call)}: {failed[0].result.content['message']}"
+        print(f"no answer to {len(failed)} calls, which the next run makes again; the first: {first}", file=sys.stderr)
 
 
 def print_summary(covered: Coverage, exploration: Exploration) -> None:

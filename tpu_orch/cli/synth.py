@@ -5,6 +5,7 @@ they should not.
 import json
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,8 +26,8 @@ from data_pipeline.synthesis import (
     synthesise,
 )
 from data_pipeline.synthesis.axes import counts, evenly, varied
-from data_pipeline.words import JsonObject, Tool
-from data_pipeline.workflows import read_workflows
+from data_pipeline.words import JsonObject, Tool, Workflow
+from data_pipeline.workflows import NamedWorkflow, read_workflows
 from tpu_orch.cli.ranges import parse_range
 from tpu_orch.reports.counting import counter
 
@@ -49,7 +50,7 @@ class Args:
     """Recorded responses: a store file, or a responses.jsonl."""
 
     workflows: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="WORKFLOWS.yaml ...")]
-    """Workflows, mined or written by hand."""
+    """Workflows, mined or written by hand; those with `queries` have their tasks worded so."""
 
     out: Annotated[Path, tyro.conf.arg(metavar="TASKS.jsonl")]
     """Where the tasks are written."""
@@ -107,7 +108,7 @@ def run(args: Args) -> int:
     unknown = sorted({name for item in named for name in item.workflow.tools} - set(tools))
     if unknown:
         raise InputError(f"workflows use tool '{unknown[0]}', which {args.tools} does not have")
-    options = _options(args)
+    options = _options(args)._replace(wordings=_wordings(named))
     bench = StoreBench(args.store, tools, _writer(args, tools))
     with counter("workflows", len(named)) as advance:
         made = synthesise(
@@ -153,6 +154,15 @@ def _options(args: Args) -> SynthOptions:
         splits=parse_splits(args.splits, args.hold_out, args.seed),
         seed=args.seed,
     )
+
+
+def _wordings(named: Iterable[NamedWorkflow]) -> dict[Workflow, tuple[str, ...]]:
+    """The queries written by hand, by workflow."""
+    found: dict[Workflow, tuple[str, ...]] = {}
+    for item in named:
+        if item.queries:
+            found[item.workflow] = (*found.get(item.workflow, ()), *item.queries)
+    return found
 
 
 def _writer(args: Args, tools: dict[str, Tool]) -> Writer:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.backends import PythonBackend, StoreBackend, ToolError
+from data_pipeline.backends.faults import FaultyBackend, parse_faults
 from data_pipeline.environment import Environment, UnresolvedReference, resolve_references
 from data_pipeline.errors import InputError
 from data_pipeline.formats import Recorded
@@ -166,6 +167,12 @@ def test_references_cannot_grow_without_end() -> None:
         resolve_references({"a": [{"$ref": "0"}] * 9}, [ToolResult(ResultKind.OK, "x" * 500_000)])
 
 
+def test_a_reference_may_stand_for_wide_integers() -> None:
+    wide = {"id": 2**70}
+    turn = session().respond(text(("echo", {"v": wide}), ("echo", {"v": [{"$ref": "0"}, {"$ref": "0.id"}]})))
+    assert [step.result.content for step in turn.steps] == [wide, [wide, 2**70]]
+
+
 def test_references_cannot_nest_without_end() -> None:
     nested: object = 1
     for _ in range(60):
@@ -238,4 +245,21 @@ def test_every_text_gets_one_result_an_attempt_and_twice_the_same(texts: list[st
     assert turns == [two.respond(each) for each in texts]
     assert all(step.result is not None for turn in turns for step in turn.steps)
     assert len(one.results) == sum(len(turn.steps) for turn in turns)
+    again = session(mode)
+    again.go_on_after([step for turn in turns for step in turn.steps])
+    assert again.results == one.results
     json.dumps([result.content for result in one.results], allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "backend", [PythonBackend(FUNCTIONS), StoreBackend(MemoryStore([Recorded("use", {"id": 1}, "told")], TOOLS))]
+)
+@given(st.lists(pieces, max_size=5).map("".join), st.sampled_from(["plan", "multi_turn"]), st.integers(0, 9))
+def test_a_session_that_goes_on_meets_the_faults_that_come_next(backend, said: str, mode: str, seed: int) -> None:
+    environment = Environment(TOOLS, FaultyBackend(backend, parse_faults("error=0.3,raise=0.2,miss=0.2")))
+    first, second = (environment.session(Task("t", "", ("make", "use", "echo"), (), mode), seed) for _ in range(2))
+    steps = first.respond(said).steps
+    second.go_on_after(steps)
+    assert second.results == first.results
+    calls = text(*[("use", {"id": 1})] * 8)
+    assert second.respond(calls) == first.respond(calls)

@@ -21,13 +21,17 @@ from data_pipeline.exploration import (
     found_edges,
     found_workflows,
     read_seeds,
+    unused_seeds,
 )
 from data_pipeline.exploration.names import FITTING, RELATED, SAME, UNRELATED, likeness, shape, words
 from data_pipeline.exploration.proposals import listed_objects
 from data_pipeline.exploration.seeds import stated
+from data_pipeline.paths import parse_path
 from data_pipeline.store import MemoryStore
 from data_pipeline.store.journal import Journal
+from data_pipeline.synthesis import Grammar, SynthOptions, bench_of, synthesise
 from data_pipeline.words import Tool
+from data_pipeline.workflows import NamedWorkflow, read_workflows, write_workflows
 
 SEEDS = {"text": ("venue 1",), "listCities.name": ("Graz",), "cityId": ("c0",)}
 
@@ -102,6 +106,28 @@ def test_an_interrupted_exploration_goes_on_as_if_it_never_stopped(guide: Guide,
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+def test_what_failed_in_passing_is_asked_for_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+    up = False
+
+    def answer(name: str) -> str:
+        asked.append(name)
+        if not up:
+            raise ConnectionError("no route")
+        return name
+
+    tools, backend = small_world(one=lambda: answer("one"), two=lambda: answer("two"))
+    down = run(tools, backend, tmp_path / "j", seeds={})
+    assert [made.call.name for made in down.passing] == asked == ["one", "two"]
+    up = True
+    again = run(tools, backend, tmp_path / "j", seeds={}, budget=2)
+    assert asked == ["one", "two"] * 2
+    assert again.passing == []
+    assert all(made.result.ok for made in again.made)
+    assert run(tools, backend, tmp_path / "j", seeds={}) == again
+    assert len(asked) == 4, "what was answered is not asked again"
+
+
 def test_the_budget_is_shared_fairly(live, tmp_path: Path) -> None:
     tools, backend = live
     exploration = run(tools, backend, tmp_path / "j", budget=200)
@@ -139,6 +165,33 @@ def test_what_never_gets_a_value_is_named(tmp_path: Path) -> None:
     assert covered.never_called == {"fetch": ["thing_id"]}
     assert covered.dead_ends == ["ping"]
     assert covered.finished
+
+
+def test_names_with_dots_and_brackets_are_names(tmp_path: Path) -> None:
+    """The edges and workflows lead to the arguments, and a tool that requires two of them is called."""
+    text, number = {"type": "string"}, {"type": "integer"}
+    given = {"user.id": text, "filter[page]": number}
+    tools = {
+        "list_users": Tool("list_users", "", {"type": "object", "properties": {}}),
+        "show": Tool("show", "", {"type": "object", "properties": given, "required": list(given)}),
+    }
+    backend = PythonBackend({"list_users": lambda: [{"user_id": "u1"}], "show": lambda **kw: {"ok": True}})
+    exploration = run(tools, backend, tmp_path / "j", seeds={"filter[page]": (1,)})
+    assert {"user.id": "u1", "filter[page]": 1} in [made.call.arguments for made in exploration.made]
+    (edge,) = found_edges(exploration)
+    assert (edge.path, parse_path(edge.argument)) == ("[0].user_id", ("user.id",))
+    write_workflows(tmp_path / "w.yaml", [NamedWorkflow(found, "w") for found, _ in found_workflows(exploration)])
+    (named,) = read_workflows(tmp_path / "w.yaml")
+    records = [record for answer in exploration.answers if (record := answer.record("")) is not None]
+    store = MemoryStore(records, tools)
+    made = synthesise([named.workflow], SynthOptions(), lambda: bench_of(store, tools, Grammar(tools)))
+    assert {task.workflow for task in made.tasks} == {("list_users", "show")}
+
+
+def test_a_parameter_whose_schema_is_true_takes_what_it_is_given(tmp_path: Path) -> None:
+    tools = {"f": Tool("f", "", {"type": "object", "properties": {"x": True, "y": False}, "required": ["x"]})}
+    exploration = run(tools, PythonBackend({"f": lambda x: x}), tmp_path / "j", seeds={"x": (7,), "y": (7,)})
+    assert [made.call.arguments for made in exploration.made] == [{"x": 7}]
 
 
 def test_hopeless_edges_are_given_up(tmp_path: Path) -> None:
@@ -198,9 +251,11 @@ def test_seeds(tmp_path: Path) -> None:
     path = tmp_path / "seeds.yaml"
     path.write_text("cityId: c0\ngetWeather.lat: [1, 2.5]\nlist: [[a, b]]\n")
     assert read_seeds(path) == {"cityId": ("c0",), "getWeather.lat": (1, 2.5), "list": (["a", "b"],)}
+    path.write_text("country: [NO]\nday: 2024-01-01\n")
+    assert read_seeds(path) == {"country": ("NO",), "day": ("2024-01-01",)}
     for text, problem in (
         ("- a", "names of parameters"),
-        ("a: 2024-01-01", "quotes"),
+        ("a: .inf", "a: holds NaN or Infinity"),
         ("a: [", "not valid YAML"),
         ("1: a", "names"),
     ):
@@ -209,6 +264,21 @@ def test_seeds(tmp_path: Path) -> None:
             read_seeds(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_seeds(tmp_path / "nothing.yaml")
+
+
+def test_seeds_that_fit_no_parameter_are_told() -> None:
+    def tool(name: str, kind: str, effects: str = "read") -> Tool:
+        properties = {"country": {"type": "string"}, "zip": {"type": kind}}
+        return Tool(name, "", {"type": "object", "properties": properties, "required": ["country"]}, None, effects)
+
+    seeds = {"country": ("DE", False), "zip": (75001,), "a.zip": (75001, "1"), "b.zip": ("1",), "w.zip": (1,)}
+    tools = {"a": tool("a", "string"), "b": tool("b", "integer"), "w": tool("w", "integer", "write")}
+    assert unused_seeds(tools, seeds) == {
+        "country": "1 of 2 values fit nothing: must be string, not boolean",
+        "a.zip": "1 of 2 values fit nothing: must be string, not integer",
+        "b.zip": "1 of 1 values fit nothing: must be integer, not string",
+        "w.zip": "no tool that only reads has this parameter",
+    }
 
 
 class Endpoint:
@@ -223,6 +293,9 @@ class Endpoint:
                 endpoint.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 endpoint.asked[-1]["key"] = self.headers.get("Authorization")
                 body = json.dumps({"choices": [{"message": {"content": text}}]} if text != "odd" else {"x": 1}).encode()
+                if text == "ssh":
+                    self.wfile.write(b"SSH-2.0-x\r\n")
+                    return
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -255,10 +328,13 @@ def test_an_endpoint_proposes_what_nothing_else_knows(tmp_path: Path) -> None:
 
 
 def test_an_endpoint_that_is_none_says_so(tmp_path: Path) -> None:
-    with pytest.raises(WorkFailed, match="OpenAI-compatible"):
-        EndpointProposer(Endpoint("odd").url, "m", None).propose(Tool("f", "", SCHEMA))
+    for text in ("odd", "ssh"):
+        with pytest.raises(WorkFailed, match="OpenAI-compatible"):
+            EndpointProposer(Endpoint(text).url, "m", None).propose(Tool("f", "", SCHEMA))
     with pytest.raises(WorkFailed, match="does not answer"):
         EndpointProposer("http://127.0.0.1:9", "m", None).propose(Tool("f", "", SCHEMA))
+    with pytest.raises(InputError, match="base URL"):
+        EndpointProposer("localhost", "m", None)
 
 
 @pytest.mark.parametrize("text", [None, "", "no list", "[", "][", "{}", "[1, 2]", '[{"a": NaN}]', "[" * 10_000])

@@ -95,6 +95,20 @@ def test_unstable_tools_are_left_out(tmp_path: Path, monkeypatch, capsys) -> Non
     assert Store.open(tmp_path / "s").stats().by_tool == {"same": 1, "tick": 1}
 
 
+def test_useless_seeds_and_a_server_that_is_down_are_told(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "absent_tools.py").write_text("def towns(zip):\n    raise ConnectionError('no route')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    schema = {"type": "object", "properties": {"zip": {"type": "string"}}, "required": ["zip"]}
+    (tmp_path / "tools.json").write_text(json.dumps([{"name": "towns", "parameters": schema}]))
+    (tmp_path / "seeds.yaml").write_text("zip: ['75001', 75002]\n")
+    argv = ["explore", "--tools", str(tmp_path / "tools.json"), "--backend", "python:absent_tools:towns"]
+    argv += ["--seeds", str(tmp_path / "seeds.yaml"), "--out", str(tmp_path / "out"), "--retries", "0"]
+    assert main(argv) == 0
+    told = capsys.readouterr().err
+    assert "seeds.yaml: zip: 1 of 2 values fit nothing: must be string, not integer" in told
+    assert 'no answer to 1 calls, which the next run makes again; the first: towns {"zip":"75001"}: Conn' in told
+
+
 @pytest.mark.parametrize(
     "argv",
     [
@@ -106,6 +120,9 @@ def test_unstable_tools_are_left_out(tmp_path: Path, monkeypatch, capsys) -> Non
         ["explore", "--tools", "{tools}", "--backend", "python:no_such_module", "--out", "{out}"],
         ["explore", "--tools", "{tools}", "--backend", "python:json:nothing", "--out", "{out}"],
         ["explore", "--tools", "{tools}", "--backend", "python:json", "--out", "{out}", "--budget", "0"],
+        ["explore", "--tools", "{tools}", "--backend", "python:json", "--out", "{out}", "--retries", "-1"],
+        ["explore", "--tools", "{tools}", "--backend", "python:json", "--out", "{out}", "--timeout-s", "-1"],
+        ["explore", "--tools", "{tools}", "--backend", "python:json", "--out", "{out}", "--timeout-s", "inf"],
         ["explore", "--tools", "{tools}", "--backend", "python:json", "--out", "{out}", "--seeds", "{broken}"],
         [
             "store",

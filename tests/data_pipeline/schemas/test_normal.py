@@ -1,12 +1,14 @@
 """Equality of arguments under a schema, and the bytes that stand for it."""
 
+import copy
 import unicodedata
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.schemas import canonical, equal_values
+from data_pipeline.schemas import canonical, equal_values, normal
 from data_pipeline.words import Tool
 
 NUMBER, INTEGER, STRING = {"type": "number"}, {"type": "integer"}, {"type": "string"}
@@ -106,3 +108,42 @@ def test_the_bytes_are_readable_json() -> None:
     tool = Tool("f", "", {"type": "object", "properties": {"n": NUMBER, "limit": {"type": "integer", "default": 10}}})
     assert canonical({"n": 2.0, "limit": 10, "a": "é"}, tool) == '{"a":"é","n":2}'.encode()
     assert canonical({"n": 1e300}, tool) == b'{"n":%d}' % int(1e300)
+
+
+names = st.sampled_from("abc")
+parts = st.recursive(
+    st.sampled_from([{}, NUMBER, STRING, {"type": "number", "default": 1.0}, {"default": {"a": 1, "b": [2.0]}}])
+    | st.builds(lambda name: {"$ref": f"#/$defs/{name}"}, names),
+    lambda inner: (
+        st.builds(lambda found: {"properties": found}, st.dictionaries(names, inner, max_size=2))
+        | st.builds(lambda word, found: {word: found}, st.sampled_from(["items", "additionalProperties"]), inner)
+        | st.builds(
+            lambda word, found: {word: found},
+            st.sampled_from(["anyOf", "allOf", "prefixItems"]),
+            st.lists(inner, max_size=2),
+        )
+    ),
+    max_leaves=4,
+)
+
+
+class Forgetful(dict):
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
+@given(parts, st.fixed_dictionaries({"a": parts, "b": parts, "c": parts}))
+def test_remembering_the_forms_of_parts_changes_none(part: dict, named: dict) -> None:
+    schema = {"properties": {"v": part}, "$defs": named}
+    with mock.patch.object(normal, "_DEEPEST", 4):
+        found = normal._compile(schema)
+        assert normal._compile(copy.deepcopy(schema)) is found, "equal forms are one object"
+        with mock.patch.object(normal, "_one", lambda form: form if form != normal.ANY else normal.ANY):
+            assert normal._form(schema, schema, 0, Forgetful()) == found
+
+
+def test_recursive_schemas_take_no_time() -> None:
+    fields = {f"p{number}": {"$ref": "#/$defs/F"} for number in range(30)}
+    schema = {"$ref": "#/$defs/F", "$defs": {"F": {"properties": {**fields, "x": NUMBER, "d": {"default": {"a": 1}}}}}}
+    assert equal_values({"p1": {"p2": {"x": 1.0}}}, {"p1": {"p2": {"x": 1, "d": {"a": 1}}}}, schema)
+    assert normal.form_of(schema) == normal.form_of(copy.deepcopy(schema))

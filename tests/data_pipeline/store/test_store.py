@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.errors import WorkFailed
@@ -289,10 +289,11 @@ def sound(tmp_path_factory) -> bytes:
 
 
 @settings(max_examples=60)
-@given(st.data())
-def test_any_flipped_bit_is_found(sound: bytes, tmp_path_factory, data) -> None:
+@example(131071)  # in the text of the layout, which SQLite quotes when it complains
+@given(st.integers(0, 1 << 24))
+def test_any_flipped_bit_is_found(sound: bytes, tmp_path_factory, bit: int) -> None:
     path = tmp_path_factory.mktemp("flip") / "s"
-    bit = data.draw(st.integers(0, len(sound) * 8 - 1))
+    bit %= len(sound) * 8
     broken = bytearray(sound)
     broken[bit // 8] ^= 1 << (bit % 8)
     path.write_bytes(bytes(broken))

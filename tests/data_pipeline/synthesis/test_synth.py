@@ -129,6 +129,8 @@ def test_the_report_sees_what_leaks(made: Synthesised, world: World) -> None:
     assert {leak.what for leak in report.leaks} == {"query", "workflow", "entity"}
     assert all(leak.splits == ("train", "test") or leak.splits == ("test", "train") for leak in report.leaks)
     assert report.as_json()[0]["shared"] >= 1
+    with pytest.raises(InputError, match=rf"calls the tool '{task.workflow[0]}', which is not in the catalogue"):
+        leak_report([task], {}, SPLITS)
 
 
 def test_tools_can_be_held_out(store: Path, world: World, workflows: list[Workflow]) -> None:
@@ -154,6 +156,30 @@ def test_processes_and_order_change_nothing(
     assert all(task in made.tasks for task in alone.tasks)
     other = synthesise(workflows, OPTIONS._replace(seed=6), bench)
     assert other.tasks != made.tasks
+
+
+def test_a_workflow_with_wordings_of_its_own_is_worded_so() -> None:
+    take = {"type": "object", "properties": {"of": {"type": "string"}, "day": {"type": "integer"}}, "required": ["of"]}
+    tools = {name: Tool(name, "", take) for name in ("find_id", "show_size")}
+    records = [
+        record
+        for number in range(6)
+        for record in (
+            Recorded("find_id", {"of": f"thing {number}", "day": number + 20}, {"id": f"id-{number}"}),
+            Recorded("show_size", {"of": f"id-{number}"}, {"size": number + 40}),
+        )
+    ]
+    workflow = Workflow(("find_id", "show_size"), (Edge(0, "id", 1, "of"),))
+
+    def queries(*wordings: str) -> set[str]:
+        options = SynthOptions(distractors=0, wordings={workflow: wordings})
+        made = synthesise([workflow], options, lambda: bench_of(MemoryStore(records, tools), tools, Grammar(tools)))
+        return {task.query for task in made.tasks}
+
+    expected = {f"On day {number + 20}, how large is thing {number}?" for number in range(6)}
+    assert queries("On day {0.day}, how large is {0.of}?", "Only {1.day} knows {0.of} of {0.day}.") == expected
+    assert queries("How large is {0.of}?") == set(), "the day cannot be known"
+    assert len(queries()) == 6
 
 
 def test_workflows_that_differ_in_a_path_alone_have_tasks_of_their_own() -> None:

@@ -109,6 +109,19 @@ def test_distractors_are_alike() -> None:
     )
 
 
+def test_distractors_of_other_scripts() -> None:
+    """Words of any letters count; tools without any are as good as each other."""
+    names = ("погода_города", "погода_региона", "курс_валют", "天气", "汇率")
+    chosen = Distractors({name: Tool(name, "", {"type": "object"}) for name in names})
+    assert chosen._nearest(("погода_города",))[0] == "погода_региона"
+    assert chosen._nearest(("天气",)) == sorted(set(names) - {"天气"})
+    assert set(chosen.offer(["天气"], 2, random.Random(0))) <= set(names)
+
+
+SSH = 0
+"""Status of an endpoint that speaks no HTTP."""
+
+
 class Endpoint(BaseHTTPRequestHandler):
     """Answers with the given values of the question; the seed decides the greeting."""
 
@@ -120,6 +133,9 @@ class Endpoint(BaseHTTPRequestHandler):
         self.asked.append({"path": self.path, "key": self.headers.get("Authorization"), **body})
         text = body["messages"][0]["content"].split("Given values:")[1].replace("\n- ", " ")
         reply = {"choices": [{"message": {"content": f"Hello {body['seed']},\n please: {text.strip()}"}}]}
+        if self.status == SSH:
+            self.wfile.write(b"SSH-2.0-x\r\n")
+            return
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(json.dumps(reply).encode())
@@ -165,6 +181,9 @@ def test_an_endpoint_that_fails_is_named(endpoint: str, tmp_path: Path) -> None:
     Endpoint.status = 500
     writer = EndpointWriter(Grammar(TOOLS), endpoint, "m", tmp_path / "w.jsonl")
     with pytest.raises(WorkFailed, match=r"http://127\.0\.0\.1.*500"):
+        writer.write(WORKFLOW, CALLS, random.Random(1))
+    Endpoint.status = SSH
+    with pytest.raises(WorkFailed, match=r"http://127\.0\.0\.1.*SSH-2\.0-x; what was answered"):
         writer.write(WORKFLOW, CALLS, random.Random(1))
     with pytest.raises(InputError, match="base URL"):
         EndpointWriter(Grammar(TOOLS), "file:///etc/passwd", "m", tmp_path / "w.jsonl")

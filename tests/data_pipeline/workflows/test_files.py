@@ -59,6 +59,10 @@ def test_by_hand(tmp_path: Path) -> None:
         ("workflows: [{tools: [a, b], edges: ['0.x..z -> 1.y']}]", "not a path"),
         ("workflows: [{tools: [a], frequency: 0}]", "frequency"),
         ("workflows: [!!python/object/apply:os.system ['true']]", "YAML"),
+        ("workflows: [{tools: [a], name: 2026-13-45}]", "not YAML .month must be in 1..12"),
+        ("workflows: [{tools: [a], queries: ['Of {1.x}?']}]", r"queries: .* must name arguments of the 1 tools"),
+        ("workflows: [{tools: [a], queries: ['Of {0.x..y}?']}]", "must name arguments"),
+        ("workflows: [{tools: [a], queries: ['Of {x}?']}]", "must name arguments"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, what: str, tmp_path: Path) -> None:
@@ -67,3 +71,10 @@ def test_what_is_wrong_is_named(text: str, what: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=what) as caught:
         read_workflows(path)
     assert str(caught.value).startswith(str(path))
+
+
+def test_a_binary_file_is_no_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_bytes(b"\x80\x02}q")
+    with pytest.raises(FormatError, match=r"w\.yaml: is not YAML"):
+        read_workflows(path)

@@ -75,6 +75,17 @@ def test_the_order_of_traces_changes_nothing() -> None:
     assert list(mine(shuffled).edges.items()) == list(mine(TRACES).edges.items())
 
 
+def test_several_rollouts_of_a_task_are_traces_of_their_own() -> None:
+    """They share the task's id, and make other calls."""
+    traces = [*TRACES, TRACES[0]._replace(steps=TRACES[0].steps[:2]), TRACES[1]._replace(steps=TRACES[1].steps[1:])]
+    apart = mine([t._replace(id=str(number)) for number, t in enumerate(traces)])
+    mined = mine([t._replace(id="task") for t in traces])
+    assert (mined.edges, mined.dropped) == (apart.edges, apart.dropped)
+    counts = {workflow: len(ids) for workflow, ids in apart.workflows.items()}
+    assert {workflow: len(ids) for workflow, ids in mined.workflows.items()} == counts
+    assert len(counts) == 3
+
+
 def test_a_value_that_every_result_holds_is_coincidence() -> None:
     """A date that the source was not given but always answers: support is high, lift is not."""
     traces = [

@@ -158,6 +158,18 @@ def test_synth_errors_are_one_line(
     assert not (tmp_path / "t.jsonl").exists()
 
 
+def test_synth_takes_queries_written_by_hand(folder: Path, tmp_path: Path) -> None:
+    (step,) = next(task.reference for task in read_tasks(folder / "tasks.jsonl") if task.calls == 1)
+    said = " and ".join(f"{{0.{name}}}" for name in step.arguments)
+    row = {"tools": [step.name], "queries": [f"Kindly tell me about {said}."]}
+    (tmp_path / "w.yaml").write_text(json.dumps({"workflows": [row]}))
+    out = tmp_path / "t.jsonl"
+    assert main(["synth", *files(folder), "--workflows", str(tmp_path / "w.yaml"), "--out", str(out)]) == 0
+    tasks = read_tasks(out)
+    assert len(tasks) > 1
+    assert all(task.query.startswith("Kindly tell me about ") and "{" not in task.query for task in tasks)
+
+
 def test_synth_names_an_unknown_tool(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "w.yaml").write_text("workflows: [{tools: [no_such_tool]}]")
     argv = ["synth", *files(folder), "--workflows", str(tmp_path / "w.yaml"), "--out", str(tmp_path / "t.jsonl")]
