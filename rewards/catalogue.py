@@ -19,12 +19,13 @@ def _reward(name: str, says: str, module: ModuleType, **fields: Any) -> Reward:
     return Reward(name, says, module.judge, module.batch, module.components, named, **fields)
 
 
-_GRADUATED = {"about_reference": tuple(name for name in graduated.WEIGHTS if name != "answer")}
-_TIER = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss", "progress")}
+_GRADUATED = {"about_reference": tuple(name for name in graduated.WEIGHTS if name != "answer"), "judges_calls": True}
+_TIER = {"about_answer": tuple(tier.WEIGHTS), "options": ("on_miss", "progress"), "judges_calls": True}
 _REACHED = {
     "about_answer": tuple(tier.WEIGHTS),
     "about_reference": ("progress",),
     "options": ("on_miss",),
+    "judges_calls": True,
     "weights": (1, 1, 1, 1, 1, 5, 3),
 }
 _TIER_RELEASED = {
@@ -50,7 +51,13 @@ _ALL = (
     ),
     _reward("outcome", "the text parses, and the expected answer", outcome, about_answer=tuple(outcome.WEIGHTS)),
     _reward("toolrl", "ToolRL's equation against the reference, from -3 to 4", toolrl, **_TOOLRL),
-    _reward("binary", "the whole reference and nothing else, or 0", binary, about_reference=tuple(binary.WEIGHTS)),
+    _reward(
+        "binary",
+        "the whole reference and nothing else, or 0",
+        binary,
+        about_reference=tuple(binary.WEIGHTS),
+        judges_calls=True,
+    ),
     _reward("tier-parsing", "tier without exec", tier, weights=(1, 1, 1, 1, 0, 5, 0), **_TIER),
     _reward("tier-execution", "tier without name, param and dtype", tier, weights=(1, 0, 0, 0, 1, 5, 0), **_TIER),
     _reward(
@@ -58,6 +65,7 @@ _ALL = (
         "as the code of arXiv 2603.24709 computes it",
         graduated_released,
         about_reference=tuple(graduated_released.WEIGHTS),
+        judges_calls=True,
     ),
     _reward("tier-released", "as the code of arXiv 2605.16790 computes it", tier_released, **_TIER_RELEASED),
     _reward(

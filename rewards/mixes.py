@@ -50,6 +50,7 @@ def mix(parts: Sequence[tuple[Reward, float]]) -> Reward:
         components=components,
         weights={reward.name: weight for reward, weight in parts},
         about_answer=tuple(reward.name for reward in rewards if any(map(reward.weights.get, reward.about_answer))),
+        judges_calls=any(reward.judges_calls for reward in rewards),
         about_reference=tuple(
             reward.name for reward in rewards if any(map(reward.weights.get, reward.about_reference))
         ),

@@ -45,6 +45,8 @@ class Reward(NamedTuple):
     high: float = 1.0
     options: tuple[str, ...] = ()
     """What its `judge` can be told by keyword: on_miss, progress, execute (`rewards.scoring.Options`)."""
+    judges_calls: bool = False
+    """Its verdicts on single calls have levels."""
     reads_plans: bool = False
     """Reads a plan's text itself and executes its calls anew, so that nobody need resolve them before."""
     combine: Callable[[Any, Any], Any] = weighted_mean

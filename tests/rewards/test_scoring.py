@@ -158,6 +158,7 @@ def test_levels_of_calls_are_shares(batch) -> None:
         for rollout in rollouts:
             for call in reward.judge(rollout, by_id[rollout.task_id], TOOLS).calls:
                 assert all(0.0 <= value <= 1.0 for value in call.levels.values()), reward.name
+                assert reward.judges_calls or not call.levels, reward.name
 
 
 def test_wrong_weights_and_mixes_are_one_clear_line() -> None:
