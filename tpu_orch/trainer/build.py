@@ -18,7 +18,7 @@ from tpu_orch.engine import Engine, Policy, decoder_policy
 from tpu_orch.trainer.hosts import HostsEngine, brought, own_mesh
 from tpu_orch.trainer.material import Material
 from tpu_orch.trainer.parts import Run
-from tpu_orch.trainer.policies import first_state, lora_of, objective_of, trained_part
+from tpu_orch.trainer.policies import check_verdicts, first_state, lora_of, objective_of, trained_part
 from tpu_orch.training.batch import Shape
 from tpu_orch.training.learner import Learner, Params
 from tpu_orch.training.offload import optimizer_on_host
@@ -166,6 +166,8 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     """Raises InputError (or the models' own) where configuration, mesh and material do not fit together."""
     if config.trainer.replay and not material.demonstrations:
         raise InputError("trainer.replay needs demonstrations, and there are none: set --trainer.replay 0")
+    reward = find_reward(config.reward)
+    check_verdicts(config.trainer, reward)
     decoder = material.model or model_config(config, material.chat.tokenizer.vocab_size)
     learner, placed = trained_part(config, decoder, material.load, mesh)
     objective = objective_of(config.trainer, config.engine.max_new_tokens)
@@ -193,7 +195,7 @@ def build(config: RunConfig, material: Material, mesh: jax.sharding.Mesh, on_vis
     run = Run(
         config=config,
         material=material,
-        reward=find_reward(config.reward),
+        reward=reward,
         engine=rollout_engine(sampling_policy(config, decoder, mesh, learner.frozen), material.chat, config, mesh),
         warmup=updates[0],
         reinforce=updates[1],

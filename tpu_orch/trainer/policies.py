@@ -15,6 +15,7 @@ from models.decoder import init
 from models.lora import LoraConfig, adapter_table
 from models.sharding import param_shardings
 from models.table import parameter_count, weight_count
+from rewards.reward import Reward
 from tpu_orch.config import LoraOptions, RunConfig, TrainerOptions
 from tpu_orch.reports.messages import say
 from tpu_orch.trainer.material import Material
@@ -117,3 +118,11 @@ def check_credit(options: TrainerOptions, objective: Objective) -> None:
         objective.baseline == "batch" or (objective.kl_weight and objective.kl_in != "loss")
     ):
         raise InputError(f"{what} takes the place of the step's baseline and of a divergence charged to rewards")
+
+
+def check_verdicts(options: TrainerOptions, reward: Reward) -> None:
+    """Raises InputError where credit is to be given by verdicts on calls, and the reward makes none."""
+    if options.credit == "verdicts" and not reward.judges_calls:
+        raise InputError(
+            f"trainer.credit verdicts: reward {reward.name} says nothing of single calls; take tier or graduated"
+        )

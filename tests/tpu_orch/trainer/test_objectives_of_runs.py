@@ -9,14 +9,14 @@ from data_pipeline.errors import InputError
 from data_pipeline.words import Rollout, StopReason, Task
 from data_pipeline.words.calls import Resolved, ToolCall
 from data_pipeline.words.rollouts import Turn
-from rewards.scoring import Score
+from rewards.scoring import Score, find_reward
 from rewards.verdicts import CallVerdict, Verdict
 from tpu_orch.config import TrainerOptions
 from tpu_orch.evaluation.passing import advice, pass_at
 from tpu_orch.runs.loggers import scalars
 from tpu_orch.trainer.experience import Experience, joined, learnt_from, only
 from tpu_orch.trainer.learning import turn_credits
-from tpu_orch.trainer.policies import objective_of
+from tpu_orch.trainer.policies import check_verdicts, objective_of
 from tpu_orch.trainer.run import metric_of
 from tpu_orch.training.objective import OBJECTIVES
 from tpu_orch.training.optimizer import OptimizerConfig, make_optimizer
@@ -83,6 +83,15 @@ def test_credit_of_a_turn_is_what_was_judged_of_its_calls() -> None:
     calls = [CallVerdict("f", 0, "ok", {"name": 1.0, "value": share}) for share in (1.0, 0.0, 0.5)]
     judged = Score("t", 0, 1.0, {}, Verdict(None, lambda: tuple(calls)))
     np.testing.assert_array_equal(turn_credits(made, judged), [0.75, np.nan, 0.75])
+
+
+def test_verdicts_give_credit_only_where_a_reward_makes_them() -> None:
+    verdicts = TrainerOptions(credit="verdicts")
+    for name in ("tier", "graduated", "outcome=1+tier=1"):
+        check_verdicts(verdicts, find_reward(name))
+    check_verdicts(TrainerOptions(), find_reward("outcome"))
+    with pytest.raises(InputError, match="reward outcome says nothing of single calls"):
+        check_verdicts(verdicts, find_reward("outcome"))
 
 
 @pytest.mark.parametrize(("k", "right"), [(1, 2), (2, 1), (3, 2), (4, 0), (2, 5)])
