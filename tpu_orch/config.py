@@ -20,6 +20,11 @@ T = TypeVar("T")
 Form = Literal["turns", "parameters", "plan"]
 
 
+def _not_negative(name: str, value: int) -> None:
+    if value < 0:
+        raise InputError(f"{name} is {value}, and must not be negative")
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Shape of a policy trained from scratch: a Qwen3 decoder."""
@@ -229,11 +234,14 @@ class EvaluationOptions:
     samples: int = 0
     """Rollouts of each of 32 training tasks at temperature 1 before anything is trained: pass@k, and whether RL can start."""
 
+    def __post_init__(self) -> None:
+        _not_negative("eval.every", self.every)
+
 
 @dataclass(frozen=True)
 class CheckpointOptions:
     every: int = 50
-    """Steps of training between saves; the end of each phase is saved as well."""
+    """Steps of training between saves; 0: none. The end of each phase is saved always, and so is where a run was stopped."""
     keep: int = 2
     """The newest so many are kept, and the best, where there is one."""
     folder: str = ""
@@ -241,6 +249,9 @@ class CheckpointOptions:
     go on lies beside them, so that a new machine can."""
     adopt: bool = False
     """Go on although the configuration or the material differs from the checkpoint's; what differs is said."""
+
+    def __post_init__(self) -> None:
+        _not_negative("checkpoint.every", self.every)
 
 
 @dataclass(frozen=True)
@@ -265,9 +276,12 @@ class SampleOptions:
     """Rollouts that are kept for people to read."""
 
     every: int = 5
-    """Steps of reinforcement learning between them; the evaluations' rollouts are always kept."""
+    """Steps of reinforcement learning between them; 0: none. The evaluations' rollouts are always kept."""
     tasks: int = 4
     """Tasks of such a step whose rollouts are kept, each with its whole group."""
+
+    def __post_init__(self) -> None:
+        _not_negative("samples.every", self.every)
 
 
 @dataclass(frozen=True)

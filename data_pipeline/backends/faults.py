@@ -73,6 +73,10 @@ class FaultyBackend:
         copied._calls = self._calls
         return copied
 
+    def go_on_after(self, calls: int) -> None:
+        """Goes on as if so many calls more had been answered."""
+        self._calls += calls
+
     def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
         drawn = draw(self._seed, self._calls)
         self._calls += 1

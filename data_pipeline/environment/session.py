@@ -53,6 +53,22 @@ class Session:
         backend = self._backend.forked() if isinstance(self._backend, FaultyBackend) else self._backend
         return Session(self.task, self._tools, backend, self.results)
 
+    def go_on_after(self, steps: Sequence[Resolved]) -> None:
+        """Goes on after what an earlier part of the rollout resolved: nothing of it is asked again, no fault of it met again."""
+        answered = [(step.attempt, step.result) for step in steps if step.result is not None]
+        if isinstance(self._backend, FaultyBackend):
+            self._backend.go_on_after(self._asked(answered))
+        self.results = (*self.results, *(result for _, result in answered))
+
+    def _asked(self, answered: Sequence[tuple[Attempt, ToolResult]]) -> int:
+        """How many of these attempts came as far as the backend."""
+        told = _Told(self._backend.checked)
+        earlier = Session(self.task, self._tools, told, self.results)
+        for attempt, told.result in answered:
+            earlier._resolve(attempt)
+            earlier.results = (*earlier.results, told.result)
+        return told.asked
+
     def respond(self, text: str, form: Form = "hermes") -> Turn:
         """Reads one message of the assistant, whose calls are spelled in that form, and resolves its calls."""
         attempts, parses = parse_in_form(text, form)
@@ -99,6 +115,18 @@ class Session:
             if found:
                 return _invalid(found)
         return result
+
+
+class _Told:
+    """A backend that answers with what was answered before, and counts how often it is asked."""
+
+    def __init__(self, checked: bool) -> None:
+        self.checked, self.asked = checked, 0
+        self.result: ToolResult
+
+    def answer(self, call: ToolCall, context: JsonObject | None) -> ToolResult:
+        self.asked += 1
+        return self.result
 
 
 def _invalid(found: list[Problem]) -> ToolResult:

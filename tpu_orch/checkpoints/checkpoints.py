@@ -2,7 +2,8 @@
 
 A checkpoint is a mapping of parts (`params`, `training`), each a tree of arrays, plus a JSON object of host-side state. Orbax
 writes the arrays while training goes on; a thread then digests the files and writes the manifest (see `manifest`), and only
-that makes the step a checkpoint. What a kill leaves half-written is removed at the next start. All calls come from one thread.
+that makes the step a checkpoint. What a kill leaves half-written is removed at the next start. A step that is saved again keeps
+its checkpoint until there is a newer one (see `steps`). All calls come from one thread.
 """
 
 import json
@@ -24,6 +25,7 @@ from data_pipeline.errors import InputError, WorkFailed, first_line
 from data_pipeline.words import JsonObject
 from tpu_orch.checkpoints import manifest as manifests
 from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
+from tpu_orch.checkpoints.steps import AGAIN, Seen, scores, seen, sweep, take_place
 from tpu_orch.runs.places import Place, in_bucket, place_of
 from tpu_orch.runs.processes import barrier, first_process, from_first
 
@@ -36,6 +38,14 @@ class Loaded(NamedTuple):
     step: int
     parts: dict[str, Any]
     extra: JsonObject
+
+
+class Pending(NamedTuple):
+    """A save under way."""
+
+    score: float | None
+    arrays: Seen
+    written: Future[None]
 
 
 class Checkpoints:
@@ -64,16 +74,17 @@ class Checkpoints:
         self._only_one = only_one
         if first_process():
             self._directory.mkdir(parents=True, exist_ok=True)
-            _sweep(self._directory)
+            sweep(self._directory)
         barrier("checkpoints swept")
         save_always = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
         self._orbax = ocp.training.Checkpointer(
             self._directory, save_decision_policy=save_always, cleanup_tmp_directories=True
         )
-        self._scores = _scores(self._directory)
+        self._scores = scores(self._directory)
         self._room_known = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-        self._pending: tuple[int, float | None, Future[None]] | None = None
+        self._pending: Pending | None = None
+        self._seen: Seen | None = None
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -83,7 +94,8 @@ class Checkpoints:
     def save(self, step: int, parts: Parts, extra: JsonObject, score: float | None = None) -> None:
         """Starts saving and returns once the arrays may be changed or donated; waits for the save before, if any.
 
-        A checkpoint of the same step is replaced.
+        Where the step is a checkpoint of the very same arrays its manifest alone is written anew; of others, it is replaced once
+        the new one is whole.
 
         Args:
           extra: JSON; taken as it is now.
@@ -93,29 +105,37 @@ class Checkpoints:
         """
         self.wait()
         flat = {part: manifests.flatten(tree) for part, tree in parts.items()}
-        shapes = manifests.shapes_of(flat)
-        self.require_room(parts)
         copied = json.loads(json.dumps(extra, allow_nan=False))
-        if step in self._scores:
-            self._forget(step)
+        folder, again = self._directory / str(step), step in self._scores
+        if again and self._seen is not None and self._seen.holds(step, flat):
+            written = self._thread.submit(_restate, folder, copied, score)
+            self._pending = Pending(score, self._seen, written)
+            return
+        self.require_room(parts)
+        response: Any
         try:
-            response = self._orbax.save_checkpointables_async(step, flat, overwrite=True)
+            if again:
+                folder = folder.with_name(f"{AGAIN}{step}")
+                response = ocp.save_checkpointables_async(folder, flat, overwrite=True)
+            else:
+                response = self._orbax.save_checkpointables_async(step, flat, overwrite=True)
         except Exception as error:
             raise _not_written(step, self._directory, error) from error
-        draft = Manifest(step, {}, shapes, copied, score)
-        self._pending = (step, score, self._thread.submit(_commit, response, self._directory / str(step), draft))
+        draft = Manifest(step, {}, manifests.shapes_of(flat), copied, score)
+        self._pending = Pending(score, seen(step, flat), self._thread.submit(_commit, response, folder, draft))
 
     def wait(self) -> None:
         """Returns when the save under way is a checkpoint (or fails with WorkFailed), and drops those beyond `keep`."""
         if self._pending is None:
             return
-        (step, score, future), self._pending = self._pending, None
+        (score, arrays, written), self._pending = self._pending, None
+        step = arrays.step
         try:
-            future.result()
+            written.result()
         except Exception as error:
             raise _not_written(step, self._directory, error) from error
         barrier(f"checkpoint {step} committed")
-        self._scores[step] = score
+        self._scores[step], self._seen = score, arrays
         for old in self._superseded():
             self._forget(old)
             self._orbax.delete(old)
@@ -131,12 +151,15 @@ class Checkpoints:
         """
         self.wait()
         step = from_first(self._newest_intact() if first_process() else None)
-        self._scores = _scores(self._directory)
+        self._scores = scores(self._directory)
         self._orbax.reload()
         if step is None:
             return None
         folder = self._directory / str(step)
-        return Loaded(step, load_parts(folder, abstract(step)), manifests.read(folder).extra)
+        parts, stored = load_parts(folder, abstract(step)), manifests.read(folder)
+        whole = parts.keys() == stored.arrays.keys()
+        self._seen = seen(step, {part: manifests.flatten(tree) for part, tree in parts.items()}) if whole else None
+        return Loaded(step, parts, stored.extra)
 
     def close(self) -> None:
         """Waits for the save under way and releases threads."""
@@ -229,34 +252,6 @@ def stored_bytes(arrays: Mapping[str, Mapping[str, ArrayShape]]) -> int:
     return sum(jnp.dtype(array.dtype).itemsize * math.prod(array.shape) for array in each)
 
 
-def newest_step(directory: Path) -> Path:
-    """The folder of the newest step in a folder of checkpoints; a step's own folder is given back.
-
-    Raises:
-      CheckpointError: neither.
-    """
-    if (directory / manifests.NAME).exists():
-        return directory
-    steps = _scores(directory) if directory.is_dir() else {}
-    if not steps:
-        raise CheckpointError(f"{directory}: holds no checkpoint (a folder named by its step, with {manifests.NAME})")
-    return directory / str(max(steps))
-
-
-def step_folder(directory: Path, step: int | None) -> Path:
-    """The folder of that step, or of the newest one where it is None.
-
-    Raises:
-      CheckpointError: there is none.
-    """
-    if step is None:
-        return newest_step(directory)
-    if not (directory / str(step) / manifests.NAME).exists():
-        kept = ", ".join(map(str, sorted(_scores(directory)))) or "none"
-        raise CheckpointError(f"{directory}: holds no checkpoint of step {step}; there are: {kept}")
-    return directory / str(step)
-
-
 def load_parts(folder: Place, abstract: Parts) -> dict[str, Any]:
     """Some or all parts of one step, verified; each array where its abstract one says.
 
@@ -292,31 +287,23 @@ def load_arrays(folder: Path) -> dict[str, np.ndarray]:
     return {f"{part}.{name}": np.asarray(leaf) for part, leaves in loaded.items() for name, leaf in leaves.items()}
 
 
-def _commit(response: Any, folder: Place, draft: Manifest) -> None:
+def _commit(response: Any, folder: epath.Path, draft: Manifest) -> None:
     """In the background: once Orbax is done, digest what it wrote and write the manifest."""
     if response is not None:
         response.result()
     if first_process():
         manifests.write(folder, draft._replace(files=manifests.digest_files(folder)))
+        if folder.name.startswith(AGAIN):
+            take_place(folder)
 
 
-def _scores(directory: Place) -> dict[int, float | None]:
-    """Score of every step with a manifest; None also where the manifest is damaged."""
-    found: dict[int, float | None] = {}
-    for path in sorted(place_of(directory).glob(f"*/{manifests.NAME}")):
-        if path.parent.name.isdecimal():
-            try:
-                found[int(path.parent.name)] = manifests.read(path.parent).score
-            except CheckpointError:
-                found[int(path.parent.name)] = None
-    return found
-
-
-def _sweep(directory: epath.Path) -> None:
-    """Removes folders of steps that never became checkpoints."""
-    for path in directory.iterdir() if directory.exists() else ():  # an empty folder of a bucket is none
-        if path.is_dir() and path.name.split(".")[0].isdecimal() and not (path / manifests.NAME).exists():
-            path.rmtree()
+def _restate(folder: epath.Path, extra: JsonObject, score: float | None) -> None:
+    """In the background: the same arrays, with what else is to be said of them now."""
+    if not first_process():
+        return
+    stored = manifests.read(folder)
+    if (stored.extra, stored.score) != (extra, score):
+        manifests.write(folder, stored._replace(extra=extra, score=score))
 
 
 def _not_written(step: int, directory: Place, error: Exception) -> WorkFailed:

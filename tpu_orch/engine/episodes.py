@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from data_pipeline.words import Task, Turn
+from data_pipeline.words import Resolved, Task, Turn
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class History(NamedTuple):
     turn: np.ndarray
     """int32 [P], turn of tokens that the parent drew; -1 where fed"""
     turns: tuple[Turn, ...]
+
+    @property
+    def steps(self) -> list[Resolved]:
+        """What the turns resolved, in order."""
+        return [step for turn in self.turns for step in turn.steps]
 
 
 class Episode(NamedTuple):

@@ -60,9 +60,8 @@ def edited(
     """
     base = fork(episode, rollout, call, index=index)
     assert base.history is not None
-    earlier = [step.result for turn in base.history.turns for step in turn.steps if step.result is not None]
     session = environment.session(episode.task, rollout_seed(episode.seed, episode.task.id, episode.group_index))
-    session.results = tuple(earlier)
+    session.go_on_after(base.history.steps)
     end = chat.stops[1].decode()
     turn = session.respond(message.split(end)[0], chat.form)
     ids = [*chat.turn(message), *chat.results(turn.steps, closed=message.endswith(end))]

@@ -42,8 +42,7 @@ class Running:
         self.logprobs, self.turn_of = [history.logprobs], [history.turn]
         self.turns = list(history.turns)
         self.tokens_drawn = int((history.turn >= 0).sum())
-        steps = [step for turn in history.turns for step in turn.steps]
-        self.session.results = tuple(step.result for step in steps if step.result is not None)
+        self.session.go_on_after(history.steps)
         if self.tokens_drawn >= self.options.max_new_tokens:
             self.stop = StopReason.MAX_TOKENS
         elif len(self.turns) >= self.options.max_turns:

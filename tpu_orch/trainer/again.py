@@ -17,11 +17,11 @@ from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
 from data_pipeline.parsing.hermes import OPEN, render_call
 from data_pipeline.words import ReferenceStep, Rollout, Task, ToolCall
 from rewards.scoring import Score, score
-from tpu_orch.checkpoints import load_parts
+from tpu_orch.checkpoints import checkpoints_of, load_parts
 from tpu_orch.engine import Episode
 from tpu_orch.engine.forks import edited, fork, turn_of_call
 from tpu_orch.presets import find_preset
-from tpu_orch.runs.folder import CHECKPOINTS, ROLLOUTS, run_config
+from tpu_orch.runs.folder import ROLLOUTS, run_config
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.build import build, run_mesh
 from tpu_orch.trainer.parts import Run
@@ -59,7 +59,7 @@ def open_actor(folder: Path, step: int) -> Actor:
     config = run_config(folder)
     # Rollouts sampled beside an update are drawn by the weights before it.
     behind = config.trainer.overlap and step > config.warmup.steps
-    weights = folder / CHECKPOINTS / str(step - behind)
+    weights = checkpoints_of(folder) / str(step - behind)
     if not weights.is_dir():
         there = sorted(int(one.name) for one in weights.parent.glob("*") if one.name.isdecimal())
         raise InputError(f"{folder} keeps no weights of step {step - behind}; it has {', '.join(map(str, there))}")

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import read_rollout_rows, rollout_from_row
 from data_pipeline.words import Ledger
-from tpu_orch.checkpoints import newest_step
+from tpu_orch.checkpoints import checkpoints_of, newest_step
 from tpu_orch.checkpoints.manifest import flatten
-from tpu_orch.runs.folder import CHECKPOINTS, ROLLOUTS, run_config
+from tpu_orch.runs.folder import ROLLOUTS, run_config
 from tpu_orch.runs.processes import whole_array
 from tpu_orch.trainer.again import open_actor
 from tpu_orch.training.batch import demonstration_example, lay_out, of_examples, place
@@ -63,7 +63,7 @@ def forced(folder: Path, most: int, passes: int) -> Forced:
     Raises:
       InputError: no run, no checkpoint, or no stored rollouts.
     """
-    step, config = int(newest_step(folder / CHECKPOINTS).name), run_config(folder)
+    step, config = int(newest_step(checkpoints_of(folder)).name), run_config(folder)
     ledgers = stored_ledgers(folder, most)
     # Weights of a run that samples ahead are named by the step before.
     actor = open_actor(folder, step + (config.trainer.overlap and step > config.warmup.steps))

@@ -144,6 +144,11 @@ def to_json(made: Experience) -> JsonObject:
     }
 
 
+def unknown_tasks(run: Run, value: JsonObject) -> set[str]:
+    """Tasks of a batch that waits which the run's material does not have."""
+    return {row["task_id"] for row in value["rollouts"]} - {task.id for task in run.material.train_tasks}
+
+
 def from_json(run: Run, value: JsonObject) -> Experience:
     """The experience back; scores are made again from the rollouts."""
     by_id = {task.id: task for task in run.material.train_tasks}

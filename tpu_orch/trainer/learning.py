@@ -46,8 +46,11 @@ def rollout_batches(run: Run, params: Any, reference: Any, made: Experience) -> 
     if run.objective.best_of_group:
         return best_batches(run, made, rewards, counts)
     weights = token_weights(counts, run.objective.average, constant_length=run.objective.constant_length)
-    per_token = token_advantages(run, params, reference, made, rewards, weights)
-    batches = policy_batches(run, made.rollouts, per_token, weights)
+    divergence = None
+    if run.objective.kl_weight and run.objective.kl_in != "loss":
+        divergence = divergences(run, reference, made.rollouts, weights)
+    per_token = token_advantages(run, made, rewards, divergence)
+    batches = policy_batches(run, made.rollouts, per_token, weights, divergence)
     if run.objective.loss_kl_weight:
         batches = with_reference(run.reinforce, reference, batches)
     if run.config.trainer.epochs > 1 or run.objective.importance_cap is not None:
@@ -56,17 +59,18 @@ def rollout_batches(run: Run, params: Any, reference: Any, made: Experience) -> 
 
 
 def token_advantages(
-    run: Run, params: Any, reference: Any, made: Experience, rewards: np.ndarray, weights: np.ndarray
+    run: Run, made: Experience, rewards: np.ndarray, divergence: Sequence[np.ndarray] | None
 ) -> list[np.ndarray]:
-    """Advantage of every token of every rollout, float [L] each; empty where there is no ledger."""
+    """Advantage of every token of every rollout, float [L] each; empty where there is no ledger.
+
+    Args:
+      divergence: of each token, where it is charged to rewards.
+    """
     if run.config.trainer.credit == "forks":
         of_turns = advantages_of_turns(made.values, rewards, made.groups)
         turn_of = [np.zeros(0, np.int32) if one.ledger is None else one.ledger.turn for one in made.rollouts]
         return [turn_advantages(*each) for each in zip(turn_of, of_turns, strict=True)]
     sampled = [_marks(rollout) for rollout in made.rollouts]
-    divergence = None
-    if run.objective.kl_weight and run.objective.kl_in != "loss":
-        divergence = divergences(run, reference, made.rollouts, weights)
     whole = run.objective.token_advantages(rewards, made.groups, sampled, divergence)
     if run.config.trainer.credit == "rollout":
         return whole
@@ -107,18 +111,26 @@ def divergences(run: Run, reference: Any, rollouts: Sequence[Rollout], weights: 
 
 
 def policy_batches(
-    run: Run, rollouts: Sequence[Rollout], advantages: Sequence[np.ndarray], weights: np.ndarray
+    run: Run,
+    rollouts: Sequence[Rollout],
+    advantages: Sequence[np.ndarray],
+    weights: np.ndarray,
+    divergence: Sequence[np.ndarray] | None = None,
 ) -> list[MicroBatch]:
     """The rollouts' ledgers as micro-batches of the policy-gradient loss.
 
     Where nothing but rewards is learnt from, a rollout without advantage adds nothing and is left out; the weights stay
     those of the whole step. Metrics of the update are then means over the others. (A divergence charged to the
     reward is rounding where it is none, so there all are kept: what is left out must not hang on rounding.)
+
+    Args:
+      divergence: of each token, where it was made (`divergences`): the metric `kl` is measured by the same reference.
     """
     regularised = run.objective.kl_weight or run.objective.entropy_weight
+    charged: Sequence[np.ndarray | None] = [None] * len(rollouts) if divergence is None else divergence
     examples = [
-        _example(rollout, advantage, weight)
-        for rollout, advantage, weight in zip(rollouts, advantages, weights, strict=True)
+        _example(rollout, advantage, float(weight), apart)
+        for rollout, advantage, weight, apart in zip(rollouts, advantages, weights, charged, strict=True)
         if rollout.ledger is not None and weight and (advantage.any() or regularised)
     ]
     return micro_batches(
@@ -134,7 +146,7 @@ def best_batches(run: Run, made: Experience, rewards: np.ndarray, counts: np.nda
     """Rejection sampling: the best rollouts as demonstrations (RAFT, arXiv 2304.06767, algorithm 1)."""
     best = rejection_sample(rewards, made.groups, per_group=run.objective.best_of_group, floor=run.objective.floor)
     chosen = [rollout.ledger for rollout, kept in zip(made.rollouts, best & (counts > 0), strict=True) if kept]
-    weights = token_weights(np.array([0 if one is None else one.sampled.sum() for one in chosen]), "tokens")
+    weights = token_weights(np.array([0 if one is None else one.sampled.sum() for one in chosen], np.int64), "tokens")
     examples = [
         demonstration_example(ledger.ids, ledger.sampled, weight)
         for ledger, weight in zip(chosen, weights, strict=True)
@@ -190,6 +202,7 @@ def _marks(rollout: Rollout) -> np.ndarray:
     return np.zeros(0, bool) if rollout.ledger is None else np.asarray(rollout.ledger.sampled, bool)
 
 
-def _example(rollout: Rollout, advantage: np.ndarray, weight: float) -> Example:
+def _example(rollout: Rollout, advantage: np.ndarray, weight: float, divergence: np.ndarray | None = None) -> Example:
     assert rollout.ledger is not None
-    return rollout_example(rollout.ledger, advantage, float(weight))
+    reference = None if divergence is None else rollout.ledger.logprobs - divergence
+    return rollout_example(rollout.ledger, advantage, weight, reference)

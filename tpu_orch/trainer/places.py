@@ -10,9 +10,13 @@ from data_pipeline.errors import InputError
 from data_pipeline.named_modules import source_digest
 from data_pipeline.words import JsonObject
 from tpu_orch.checkpoints import Checkpoints
+from tpu_orch.config import RunConfig
+from tpu_orch.runs.folder import CHECKPOINTS, METRICS, SUMMARY
+from tpu_orch.runs.processes import any_process, first_process
 from tpu_orch.trainer import experience
 from tpu_orch.trainer.build import Built
 from tpu_orch.trainer.experience import Experience
+from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.progress import Progress, from_json
 from tpu_orch.training import curriculum as levels
 from tpu_orch.training.state import TrainState
@@ -47,7 +51,7 @@ def find_place(built: Built, checkpoints: Checkpoints, tell: Callable[[str], Non
     Args:
       adopt: go on with other material than the checkpoint's, saying so.
     Raises:
-      InputError: the checkpoint was made with other material.
+      InputError: the checkpoint was made with other material, or the run had come to its end and its checkpoints are gone.
     """
     run, material = built.run, built.run.material
 
@@ -57,6 +61,7 @@ def find_place(built: Built, checkpoints: Checkpoints, tell: Callable[[str], Non
 
     loaded = checkpoints.load(abstract)
     if loaded is None:
+        begin_anew(run.config, tell)
         state = built.create()
         reference = frozen(state.params) if keeps_reference(built) else None
         return Place(0, state, reference, Progress(levels.start(material.train_tasks), {}, {})), 0
@@ -67,10 +72,38 @@ def find_place(built: Built, checkpoints: Checkpoints, tell: Callable[[str], Non
     tell(f"going on from the checkpoint of step {loaded.step}")
     parts, extra = loaded.parts, loaded.extra
     step_of, opt_state, key = parts["training"]
-    waits = extra.get("pending")
-    pending = None if waits is None else experience.from_json(run, waits)
     state = TrainState(step_of, parts["params"], opt_state, key)
-    return Place(loaded.step, state, parts.get("reference"), from_json(extra["progress"]), pending), extra["metrics"]
+    progress = from_json(extra["progress"])
+    progress = progress._replace(curriculum=levels.with_levels_of(progress.curriculum, material.train_tasks))
+    pending = waiting(run, extra.get("pending"), tell)
+    return Place(loaded.step, state, parts.get("reference"), progress, pending), extra["metrics"]
+
+
+def begin_anew(config: RunConfig, tell: Callable[[str], None]) -> None:
+    """Says so where steps were made but no checkpoint: a run that was killed before its first one makes them again.
+
+    Raises:
+      InputError: it had come to its end, so there were checkpoints.
+    """
+    if any_process(first_process() and (config.out / SUMMARY).exists()):
+        raise InputError(
+            f"{config.out} holds a run that came to its end, but none of its checkpoints is in "
+            f"{config.checkpoint.folder or config.out / CHECKPOINTS}: give the --checkpoint.folder that it had, or another --out"
+        )
+    rows = config.out / METRICS
+    if first_process() and rows.exists() and rows.stat().st_size:
+        tell("no checkpoint is there: beginning anew at step 0, the steps that were made are made again")
+
+
+def waiting(run: Run, stored: JsonObject | None, tell: Callable[[str], None]) -> Experience | None:
+    """The batch that waits for its update, unless new material lacks its tasks."""
+    if stored is None:
+        return None
+    gone = experience.unknown_tasks(run, stored)
+    if gone:
+        tell(f"the batch that waited is dropped and another sampled: task {min(gone)!r:.80} is not there any more")
+        return None
+    return experience.from_json(run, stored)
 
 
 def extra_of(built: Built, place: Place, metrics: int) -> JsonObject:

@@ -21,7 +21,7 @@ from tpu_orch.config import RunConfig, to_json, unset
 from tpu_orch.evaluation.evaluate import evaluate
 from tpu_orch.evaluation.passing import try_out
 from tpu_orch.pod.agreement import code_version, library_versions, require_agreement
-from tpu_orch.pod.mirror import bring_back, put_beside
+from tpu_orch.pod.mirror import bring_back, put_beside, put_policy_beside
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.display import Display
 from tpu_orch.reports.figure import save_figure
@@ -94,6 +94,7 @@ def train(config: RunConfig) -> JsonObject | None:
                 if config.trainer.steps:
                     warn_of_cheats(material, built.run.reward)
                 write_material(folder, material)
+                put_policy_beside(folder, config.checkpoint.folder)
             place = place._replace(progress=place.progress.spent("setup", watch.lap()))
             with MetricsFile(folder / METRICS, position, writes=first_process()) as metrics, Display(config) as display:
                 story = Story(built, folder, checkpoints, Watching(config, folder, metrics, display), watch)
@@ -139,7 +140,7 @@ class Story:
                 if place.step == total or place.progress.ended is not None:
                     return self.finish(place)
                 place = self.one_step(place)
-                if place.step in (warmup, total) or place.step % self.config.checkpoint.every == 0:
+                if place.step in (warmup, total) or due(place.step, self.config.checkpoint.every):
                     self.save(place)
         except Stopped:
             self.save(place)
@@ -158,7 +159,7 @@ class Story:
             place = self.evaluated(place, "after_sft")
         if place.step == warmup + steps and steps:
             place = self.compared(place, "after")
-        elif place.step > warmup and self.config.eval.every and (place.step - warmup) % self.config.eval.every == 0:
+        elif place.step > warmup and due(place.step - warmup, self.config.eval.every):
             place = self.compared(place, f"step_{place.step:06d}")
         return place
 
@@ -266,7 +267,7 @@ class Story:
         )
         for part, seconds in made.row["seconds"].items():
             progress = progress.spent(part, seconds)
-        if (step - self.config.warmup.steps) % self.config.samples.every == 0:
+        if due(step - self.config.warmup.steps, self.config.samples.every):
             kept = self.config.trainer.group * self.config.samples.tasks
             self.keep_rollouts(f"step-{step + 1:06d}", experience.rollouts[:kept], experience.scores[:kept])
         pending = None if future is None else future.result()
@@ -339,6 +340,11 @@ class Story:
             "tokens_per_s": round(progress.sampled / sampling, 1) if sampling else 0.0,
             "machine": describe_machine(),
         }
+
+
+def due(step: int, every: int) -> bool:
+    """Whether it is time for what comes every so many steps; 0: never."""
+    return bool(every) and step % every == 0
 
 
 def metric_of(summary: JsonObject, path: str) -> float:

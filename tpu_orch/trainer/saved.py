@@ -10,10 +10,10 @@ import jax
 from data_pipeline.chat.shortening import Shortener
 from data_pipeline.environment.shorten import kept_paths
 from data_pipeline.words import Task
-from tpu_orch.checkpoints import newest_step
+from tpu_orch.checkpoints import checkpoints_of, newest_step
 from tpu_orch.config import RunConfig
 from tpu_orch.engine import Engine, EngineOptions, decoder_policy
-from tpu_orch.runs.folder import CHECKPOINTS, run_config
+from tpu_orch.runs.folder import run_config
 from tpu_orch.trainer.build import run_mesh
 from tpu_orch.weights import find_policy, load_policy, policy_chat
 
@@ -43,6 +43,6 @@ def open_policy(folder: Path, tasks: Iterable[Task], engine: EngineOptions | Non
     chat = policy_chat(source, schemas=config.schemas, shorten=shorten, options=config.chat)
     with jax.set_mesh(mesh):
         params = load_policy(source, mesh)
-    step = int(newest_step(folder / CHECKPOINTS).name)
+    step = int(newest_step(checkpoints_of(folder)).name)
     policy = decoder_policy(source.config, mesh, cache_dtype=config.engine.cache_dtype)
     return SavedPolicy(config, Engine(policy, chat, config.engine), params, step)

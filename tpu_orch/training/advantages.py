@@ -36,6 +36,8 @@ def advantages(
         extra weight to groups of nearly equal rewards.
       batch: of the step's rewards.
     """
+    if not len(rewards):
+        return np.zeros(0, np.float32)
     member, size = _members(groups)
     values = rewards.astype(np.float64)
     if baseline == "batch":
@@ -149,6 +151,8 @@ def whitened(
 
     REINFORCE++, arXiv 2501.03262 (global advantage normalisation). Fed tokens get 0.
     """
+    if not per_token:
+        return []
     chosen = np.concatenate([each[mark] for each, mark in zip(per_token, sampled, strict=True)]).astype(np.float64)
     if len(chosen) < 2:
         return [np.zeros(each.shape, np.float32) for each in per_token]

@@ -43,6 +43,8 @@ class Example(NamedTuple):
     """Weight of each sampled token in the policy-gradient loss."""
     likelihood_weight: float
     """Weight of each sampled token in the supervised loss."""
+    reference: Float[np.ndarray, "L"] | None = None
+    """The reference policy's log-probs, where they are known already."""
 
 
 class MicroBatch(NamedTuple):
@@ -97,20 +99,27 @@ def shapes(lengths: Sequence[int], *, tokens: int, multiple: int = 1) -> tuple[S
     return tuple(Shape(max(tokens // length // multiple, 1) * multiple, length) for length in sorted(set(lengths)))
 
 
-def rollout_example(ledger: Ledger, advantages: Real | Float[np.ndarray, "L"], weight: Real) -> Example:
+def rollout_example(
+    ledger: Ledger,
+    advantages: Real | Float[np.ndarray, "L"],
+    weight: Real,
+    reference: Float[np.ndarray, "L"] | None = None,
+) -> Example:
     """A rollout's ledger as an example of the policy-gradient loss.
 
     Args:
       ledger: of L tokens, used as it stands.
       advantages: one for the rollout, or one for each token.
       weight: of each sampled token (see `normalisers.token_weights`).
+      reference: log-probs of the reference policy.
     Raises:
       InputError: the ledger's arrays differ in length, or its first token was sampled (nothing to predict it from).
     """
     length = len(ledger.ids)
     if not len(ledger.sampled) == len(ledger.logprobs) == length:
         raise InputError(f"ledger: {length} ids, {len(ledger.sampled)} marks, {len(ledger.logprobs)} log-probs")
-    return _example(ledger.ids, ledger.sampled, ledger.logprobs, advantages, policy=weight, likelihood=0.0)
+    made = _example(ledger.ids, ledger.sampled, ledger.logprobs, advantages, policy=weight, likelihood=0.0)
+    return made._replace(reference=reference)
 
 
 def demonstration_example(ids: Int[np.ndarray, "L"], sampled: Bool[np.ndarray, "L"], weight: Real) -> Example:
@@ -318,6 +327,8 @@ def _write(
     batch.likelihood_weight[here] = marks * example.likelihood_weight
     batch.advantages[here] = marks * example.advantages[targets]
     batch.sampler_logprobs[here] = marks * example.logprobs[targets]
+    if example.reference is not None:
+        batch.reference_logprobs[here] = marks * example.reference[targets]
 
 
 def place(batch: MicroBatch, sharding: jax.sharding.NamedSharding | None) -> MicroBatch:

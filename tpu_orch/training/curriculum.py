@@ -25,6 +25,11 @@ def start(tasks: Sequence[Task]) -> Curriculum:
     return Curriculum(dict.fromkeys(sorted({task.calls for task in tasks}), 0.5))
 
 
+def with_levels_of(curriculum: Curriculum, tasks: Sequence[Task]) -> Curriculum:
+    """The same means, and one half for levels of these tasks that it does not know."""
+    return Curriculum({**start(tasks).success, **curriculum.success})
+
+
 def choose(curriculum: Curriculum, tasks: Sequence[Task], number: int, seed: Sequence[int]) -> list[Task]:
     """Draws tasks without repeating one, a level for each by its weight; fewer if the tasks run out.
 

@@ -28,9 +28,9 @@ from models.hf.load import load_params
 from models.lora import LoraConfig, adapter_table, merge
 from models.sharding import make_mesh, param_shardings, table_shardings
 from models.table import abstract
-from tpu_orch.checkpoints import load_parts, step_folder
+from tpu_orch.checkpoints import checkpoints_of, load_parts, step_folder
 from tpu_orch.config import MeshOptions
-from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, run_config
+from tpu_orch.runs.folder import CONFIG, run_config
 from tpu_orch.trainer.build import model_config
 from tpu_orch.trainer.policies import fresh_base, lora_of
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED, kind_of, read_published, weights_digest
@@ -104,7 +104,7 @@ def open_adapted(folder: Path, mesh: Mesh, step: int | None = None) -> Adapted |
     Raises:
       InputError: as `open_weights`; or the base is no longer where it was, or is another.
     """
-    if not (folder / CONFIG).exists() or not (folder / CHECKPOINTS).exists():
+    if not (folder / CONFIG).exists() or not checkpoints_of(folder).exists():
         return None
     run = run_config(folder)
     lora = lora_of(run.lora)
@@ -174,7 +174,7 @@ def _stored(folder: Path, step: int | None, shardings: Any, shapes: Any) -> tupl
     placed = jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes, shardings
     )
-    chosen = step_folder(folder / CHECKPOINTS, step)
+    chosen = step_folder(checkpoints_of(folder), step)
     return load_parts(chosen, {"params": placed})["params"], int(chosen.name)
 
 

@@ -10,7 +10,7 @@ from models.config import ModelConfig
 from models.hf.configs import read_config
 from models.hf.load import match
 from models.hf.tensor_files import read_folder
-from tpu_orch.checkpoints import manifest, newest_step
+from tpu_orch.checkpoints import checkpoints_of, manifest, newest_step
 from tpu_orch.runs.folder import CHECKPOINTS
 
 MODEL = "model.json"
@@ -25,7 +25,7 @@ def kind_of(folder: Path) -> Kind:
     """Raises InputError if it holds no policy."""
     if (folder / MODEL).exists():
         return "imported"
-    if (folder / CHECKPOINTS).exists():
+    if checkpoints_of(folder).exists():
         return "run"
     if (folder / "config.json").is_file():
         return "published"
@@ -51,5 +51,5 @@ def weights_digest(folder: Path, kind: Kind, config: ModelConfig) -> Json:
 
 def checkpoint_digest(folder: Path) -> str:
     """What tells the newest checkpoint of a folder from others."""
-    step = newest_step(folder / CHECKPOINTS)
+    step = newest_step(checkpoints_of(folder))
     return hashlib.blake2b((step / manifest.NAME).read_bytes(), digest_size=16).hexdigest()

@@ -1,7 +1,9 @@
 """Checkpoints in a bucket, as far as that goes without one: on a bucket in memory that answers as Google's does."""
 
+import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -12,9 +14,9 @@ from etils import epath
 from fsspec.implementations.memory import MemoryFileSystem
 from google_storage import Kept, Storage, storage
 
-from tpu_orch.checkpoints import Checkpoints, manifest
-from tpu_orch.checkpoints.checkpoints import _scores, _sweep
+from tpu_orch.checkpoints import Checkpoints, checkpoints_of, load_parts, manifest, step_folder
 from tpu_orch.checkpoints.manifest import ArrayShape, CheckpointError, Manifest
+from tpu_orch.checkpoints.steps import scores, sweep
 
 STEP = epath.Path("gs://bucket/run/checkpoints/3")
 
@@ -35,9 +37,9 @@ def committed() -> Manifest:
 
 def test_a_manifest_makes_a_step_a_checkpoint(bucket: MemoryFileSystem) -> None:
     assert set(manifest.digest_files(STEP)) == {"params/a", "params/deep/b"}
-    assert _scores(STEP.parent) == {}
+    assert scores(STEP.parent) == {}
     made = committed()
-    assert manifest.verify(STEP) == made and _scores(STEP.parent) == {3: 0.5}
+    assert manifest.verify(STEP) == made and scores(STEP.parent) == {3: 0.5}
 
 
 @pytest.mark.parametrize(("content", "told"), [(b"Weights", "digest differs"), (b"weight", "6 bytes, 7 were written")])
@@ -60,8 +62,19 @@ def test_what_is_missing_is_named(bucket: MemoryFileSystem) -> None:
 def test_unfinished_steps_are_swept(bucket: MemoryFileSystem) -> None:
     committed()
     bucket.pipe({"/bucket/run/checkpoints/6/params/a": b"half"})
-    _sweep(STEP.parent)
+    sweep(STEP.parent)
     assert sorted(path.name for path in STEP.parent.iterdir()) == ["3"]
+
+
+def test_a_step_saved_again_takes_its_place_once_it_is_whole(bucket: MemoryFileSystem) -> None:
+    made, again = committed(), STEP.with_name("again-3")
+    bucket.pipe({"/bucket/run/checkpoints/again-3/params/a": b"anew"})
+    sweep(STEP.parent)
+    assert manifest.verify(STEP) == made and not again.exists()
+    bucket.pipe({"/bucket/run/checkpoints/again-3/params/a": b"anew"})
+    manifest.write(again, made._replace(files=manifest.digest_files(again)))
+    sweep(STEP.parent)
+    assert set(manifest.verify(STEP).files) == {"params/a"} and not again.exists()
 
 
 @pytest.fixture
@@ -81,9 +94,9 @@ def parts(value: float) -> dict[str, dict[str, jax.Array]]:
     return {"params": {"w": jnp.arange(6.0).reshape(2, 3) + value, "b": jnp.full(4, value, jnp.bfloat16)}}
 
 
-def test_arrays_come_back_from_a_bucket(served: Storage) -> None:
+def test_arrays_come_back_from_a_bucket(served: Storage, tmp_path: Path) -> None:
     with Checkpoints(str(STEP.parent)) as saving:
-        for step in (1, 2, 3):
+        for step in (1, 2, 3, 3):  # the last one twice, of arrays that are equal and not the same
             saving.save(step, parts(step), {"seen": step})
     assert served.unknown == []
     with Checkpoints(str(STEP.parent)) as other:
@@ -91,6 +104,9 @@ def test_arrays_come_back_from_a_bucket(served: Storage) -> None:
         loaded = other.load(lambda _: jax.eval_shape(parts, 0.0))
     assert loaded is not None and (loaded.step, loaded.extra) == (3, {"seen": 3})
     jax.tree.map(np.testing.assert_array_equal, loaded.parts, parts(3.0))
+    (tmp_path / "config.json").write_text(json.dumps({"checkpoint": {"folder": str(STEP.parent)}}))
+    found = load_parts(step_folder(checkpoints_of(tmp_path), 2), jax.eval_shape(parts, 0.0))
+    jax.tree.map(np.testing.assert_array_equal, found, parts(2.0))
 
 
 def test_a_damaged_array_in_a_bucket_is_passed_over(served: Storage) -> None:

@@ -111,6 +111,56 @@ def test_a_step_saved_again_is_replaced(tmp_path: Path) -> None:
     require_equal(loaded.parts, parts(9))
 
 
+def test_the_same_arrays_saved_again_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_arrays(*given: object, **named: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    save(tmp_path, 1)
+    for way in ("save_checkpointables_async", "training.Checkpointer.save_checkpointables_async"):
+        monkeypatch.setattr(f"orbax.checkpoint.v1.{way}", no_arrays)
+    with Checkpoints(tmp_path, keep_best=True) as checkpoints:
+        loaded = checkpoints.load(lambda _: abstract(parts(1)))
+        checkpoints.save(1, loaded.parts, {"rows": 11}, 0.5)
+        checkpoints.wait()
+        told = read(tmp_path / "1")
+        assert (told.extra, told.score) == ({"rows": 11}, 0.5)
+        written = (tmp_path / "1" / NAME).stat().st_mtime_ns
+        checkpoints.save(1, loaded.parts, {"rows": 11}, 0.5)
+        checkpoints.wait()
+        assert (tmp_path / "1" / NAME).stat().st_mtime_ns == written
+        equal = jax.tree.map(jnp.copy, loaded.parts)  # nobody knows that they are, so they are written
+        for other in ({**loaded.parts, "params": equal["params"]}, {"params": loaded.parts["params"]}):
+            with pytest.raises(WorkFailed, match="No space left"):
+                checkpoints.save(1, other, {})
+    assert verify(tmp_path / "1").extra == {"rows": 11}
+
+
+@pytest.mark.parametrize("moment", ["arrays written", "manifest written", "older one half removed"])
+def test_a_step_saved_again_is_there_whenever_the_save_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def killed(folder: Path, *_: object) -> None:
+        if moment == "older one half removed":
+            (tmp_path / "1" / NAME).unlink()
+        raise OSError("killed")
+
+    save(tmp_path, 1)
+    with monkeypatch.context() as patch:
+        if moment == "arrays written":
+            patch.setattr(module.manifests, "digest_files", killed)
+        else:
+            patch.setattr(module, "take_place", killed)
+        checkpoints = Checkpoints(tmp_path)
+        checkpoints.save(1, parts(9), {"again": True})
+        with pytest.raises(WorkFailed, match="killed"):
+            checkpoints.close()
+    assert moment == "older one half removed" or verify(tmp_path / "1").extra == {"rows": 10}
+    with Checkpoints(tmp_path) as checkpoints:
+        loaded = checkpoints.load(lambda _: abstract(parts(0)))
+    require_equal(loaded.parts, parts(1 if moment == "arrays written" else 9))
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
 def spoil(path: Path, how: str, seed: int) -> None:
     content = bytearray(path.read_bytes())
     place = int(np.random.default_rng(seed).integers(len(content)))

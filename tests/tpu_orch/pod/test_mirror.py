@@ -7,7 +7,7 @@ import pytest
 from etils import epath
 
 from data_pipeline.errors import InputError, WorkFailed
-from tpu_orch.pod.mirror import bring_back, put_beside
+from tpu_orch.pod.mirror import bring_back, put_beside, put_policy_beside
 from tpu_orch.runs.folder import CONFIG, METRICS
 from tpu_orch.runs.metrics import MetricsFile, read_metrics
 
@@ -26,6 +26,18 @@ def test_a_lost_machine_takes_nothing_with_it(tmp_path: Path) -> None:
     with MetricsFile(second / METRICS, position) as metrics:
         metrics.append({"step": 2})
     assert read_metrics(second / METRICS) == [{"step": 1}, {"step": 2}]
+
+
+def test_what_came_with_released_weights_lies_beside_them_too(tmp_path: Path) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "bucket"
+    files = ("tokenizer.model", "model.json", "base.json", "published/config.json", "published/tokenizer.json")
+    for name in (*files, "store.sqlite", "rollouts/step-1.jsonl"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(name)
+    put_policy_beside(run, "")
+    put_policy_beside(run, str(elsewhere))
+    found = {str(path.relative_to(elsewhere)): path.read_text() for path in elsewhere.rglob("*") if path.is_file()}
+    assert found == {name: name for name in files}
 
 
 def test_a_folder_that_has_a_run_is_left_alone(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_turns_get_what_they_changed_in_the_rewards_of_the_branches() -> None:
     assert made.seconds["tools"] == 0.5  # of the rollouts and of their branches
     indices = [(episode.task.id, episode.group_index) for episode in run.engine.asked]
     assert len(set(indices)) == len(indices) == 2 * GROUP * (1 + FORKS)
-    got = token_advantages(run, None, None, made, made.rewards, np.ones(2 * GROUP))
+    got = token_advantages(run, made, made.rewards, None)
     assert len({tuple(np.round(each, 3)) for each in got}) > 1
     for place, (each, rollout) in enumerate(zip(got, made.rollouts, strict=True)):
         begins = GROUP * (place // GROUP)

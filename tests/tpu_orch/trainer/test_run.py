@@ -232,11 +232,15 @@ def test_another_configuration_is_refused_by_name(whole: Path) -> None:
 def test_a_finished_run_only_says_so_again_on_another_mesh_too(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(whole, run)
+    saved = newest_step(run / "checkpoints")
+    arrays = [saved / name for name in manifest.read(saved).files]
+    written = [path.stat().st_mtime_ns for path in arrays]
     out, err = finished(start(run, "--mesh.fsdp", "2", devices=2))
     assert "configuration: mesh.fsdp was 1 and is 2" in err
     assert "going on from the checkpoint of step 7" in err
     assert "mean of 1+" in out
-    assert outcome(run) == outcome(whole)  # saved once more, from the other mesh
+    assert outcome(run) == outcome(whole)
+    assert [path.stat().st_mtime_ns for path in arrays] == written  # what is saved already is not written again
 
 
 def test_a_step_that_is_not_finite_stops_the_run_and_is_run_again(whole: Path, tmp_path: Path) -> None:

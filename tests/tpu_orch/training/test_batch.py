@@ -47,6 +47,9 @@ def test_one_sequence_by_hand() -> None:
     assert batch.old_logprobs.tolist() == batch.sampler_logprobs.tolist()
     assert not batch.likelihood_weight.any() and not batch.reference_logprobs.any()
     assert float(batch.temperature) == pytest.approx(0.7)
+    known = rollout_example(given, 2.0, 0.5, np.array([9, 9, -0.75, 9, -1.0], np.float32))
+    (batch,) = micro_batches([known], [Shape(2, 6)])
+    assert batch.reference_logprobs.tolist() == [[0, -0.75, 0, -1.0, 0, 0], [0] * 6]
 
 
 sequences = st.lists(st.tuples(st.integers(2, 33), st.integers(0, 10**6)), min_size=1, max_size=25)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from data_pipeline.words import Task
-from tpu_orch.training.curriculum import Curriculum, as_shares, choose, learn, start
+from tpu_orch.training.curriculum import Curriculum, as_shares, choose, learn, start, with_levels_of
 
 TASKS = [
     Task(id=f"{depth}-{n}", query="", tools=(), reference=(), calls=depth) for depth in (1, 2, 3) for n in range(40)
@@ -22,6 +22,13 @@ def test_the_same_seed_draws_the_same_tasks_once_each() -> None:
     assert chosen != choose(start(TASKS), TASKS, 30, (5, 2))
     assert len({task.id for task in chosen}) == 30
     assert len(choose(start(TASKS), TASKS, 500, (5, 1))) == len(TASKS)
+
+
+def test_new_tasks_bring_new_levels() -> None:
+    learnt = with_levels_of(Curriculum({2: 0.9, 7: 0.1}), TASKS)
+    assert learnt.success == {1: 0.5, 2: 0.9, 3: 0.5, 7: 0.1}
+    assert len(choose(learnt, TASKS, 500, (5, 1))) == len(TASKS)
+    assert learn(learnt, {1: [1.0], 7: [0.0]}).success[1] > 0.5  # a batch that waited may be of levels that are gone
 
 
 def test_means_move_towards_what_was_earned() -> None:

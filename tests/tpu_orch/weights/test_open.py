@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -18,7 +19,10 @@ from models.hf.configs import published_config
 from models.hf.save import save_folder
 from models.table import abstract
 from tpu_orch.cli.main import main
-from tpu_orch.config import ChatOptions, MeshOptions
+from tpu_orch.config import ChatOptions, CheckpointOptions, MeshOptions, to_json
+from tpu_orch.pod.mirror import put_beside, put_policy_beside
+from tpu_orch.runs.files import write_json
+from tpu_orch.trainer.saved import open_policy
 from tpu_orch.weights import find_policy, load_policy, open_mesh, policy_chat
 
 pytest.importorskip("tokenizers", reason="needs the extra hf")
@@ -85,6 +89,26 @@ def test_a_run_opens_with_its_own_tokenizer_and_template(tmp_path: Path) -> None
     found = find_policy(run)
     assert (found.kind, found.family) == ("run", CHATML) and found.tokenizer.identity == made.tokenizer.identity
     jax.tree.map(np.testing.assert_array_equal, load_policy(found, open_mesh(MeshOptions(data=8))), made.params)
+
+
+def test_a_run_whose_checkpoints_lie_elsewhere_opens_alike_and_so_does_a_copy_of_that_place(tmp_path: Path) -> None:
+    run, elsewhere, copy = (tmp_path / name for name in ("run", "elsewhere", "copy"))
+    made = untrained_run(run, 3)
+    (run / "checkpoints").rename(elsewhere)
+    there = dataclasses.replace(made.config, checkpoint=CheckpointOptions(folder=str(elsewhere)))
+    write_json(run / "config.json", to_json(there))
+    assert open_policy(run, []).step == 3
+    put_policy_beside(run, str(elsewhere))
+    put_beside(run, str(elsewhere))
+    for folder in (run, copy):
+        if folder is copy:
+            shutil.rmtree(run)
+            elsewhere.rename(copy)
+        found = find_policy(folder)
+        assert (found.kind, found.tokenizer.identity) == ("run", made.tokenizer.identity)
+        jax.tree.map(np.testing.assert_array_equal, load_policy(found, open_mesh(MeshOptions(data=8))), made.params)
+        assert main(["export", "--from", str(folder), "--out", str(tmp_path / f"of-{folder.name}")]) == 0
+    assert (tmp_path / "of-copy" / "tokenizer.model").exists()
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
