@@ -20,9 +20,11 @@ T = TypeVar("T")
 Form = Literal["turns", "parameters", "plan"]
 
 
-def _not_negative(name: str, value: int) -> None:
-    if value < 0:
-        raise InputError(f"{name} is {value}, and must not be negative")
+def _at_least(least: int, options: Any, where: str, *names: str) -> None:
+    """Raises InputError for a field that is less; `where` stands in front of its name."""
+    for name in names:
+        if getattr(options, name) < least:
+            raise InputError(f"{where}{name} is {getattr(options, name)}, and must be at least {least}")
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,10 @@ class WarmupOptions:
     optimizer: str = ""
     """As trainer.optimizer; left out: the same."""
 
+    def __post_init__(self) -> None:
+        _at_least(0, self, "warmup.", "steps")
+        _at_least(1, self, "warmup.", "batch")
+
 
 @dataclass(frozen=True)
 class TrainerOptions:
@@ -214,9 +220,8 @@ class TrainerOptions:
     0.05."""
 
     def __post_init__(self) -> None:
-        for name in ("prompts", "group", "rounds", "epochs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"trainer.{name} is {getattr(self, name)}, and must be at least 1")
+        _at_least(1, self, "trainer.", "prompts", "group", "rounds", "epochs")
+        _at_least(0, self, "trainer.", "steps", "rise", "replay", "forks")
 
 
 @dataclass(frozen=True)
@@ -235,7 +240,7 @@ class EvaluationOptions:
     """Rollouts of each of 32 training tasks at temperature 1 before anything is trained: pass@k, and whether RL can start."""
 
     def __post_init__(self) -> None:
-        _not_negative("eval.every", self.every)
+        _at_least(0, self, "eval.", "per_depth", "every", "patience", "samples")
 
 
 @dataclass(frozen=True)
@@ -251,7 +256,8 @@ class CheckpointOptions:
     """Go on although the configuration or the material differs from the checkpoint's; what differs is said."""
 
     def __post_init__(self) -> None:
-        _not_negative("checkpoint.every", self.every)
+        _at_least(0, self, "checkpoint.", "every")
+        _at_least(1, self, "checkpoint.", "keep")
 
 
 @dataclass(frozen=True)
@@ -281,7 +287,7 @@ class SampleOptions:
     """Tasks of such a step whose rollouts are kept, each with its whole group."""
 
     def __post_init__(self) -> None:
-        _not_negative("samples.every", self.every)
+        _at_least(0, self, "samples.", "every", "tasks")
 
 
 @dataclass(frozen=True)
@@ -351,6 +357,9 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         parse_faults(self.faults)  # raises InputError before anything is begun
+        _at_least(1, self, "", "tokens", "result_limit", "micro_tokens")
+        _at_least(1, self.world, "world.", "shown_per_depth", "trained_per_depth", "attempts")
+        _at_least(1, self.engine, "engine.", "rows", "capacity", "chunk", "visit_steps", "max_new_tokens", "max_turns")
 
 
 def to_json(config: Any) -> Any:

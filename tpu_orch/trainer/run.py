@@ -75,6 +75,8 @@ def train(config: RunConfig) -> JsonObject | None:
             if stop.agreed():
                 raise Stopped
 
+        with jax.set_mesh(mesh):  # what does not fit together is told before Orbax begins its threads
+            built = build(config, material, mesh, on_visit)
         with (
             jax.set_mesh(mesh),
             Checkpoints(
@@ -84,7 +86,6 @@ def train(config: RunConfig) -> JsonObject | None:
                 tell=say,
             ) as checkpoints,
         ):
-            built = build(config, material, mesh, on_visit)
             if jax.default_backend() != "cpu":  # whose compiler uses all cores for each program
                 say(f"{compile_ahead(run_programs(built), mesh)} programs of the updates are compiled")
             place, position = find_place(built, checkpoints, say, config.checkpoint.adopt)

@@ -1,5 +1,7 @@
 """What the options make of an objective; experience joined and cut; credits of turns; pass@k; which optimisers there are."""
 
+import re
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,8 +13,10 @@ from data_pipeline.words.calls import Resolved, ToolCall
 from data_pipeline.words.rollouts import Turn
 from rewards.scoring import Score, find_reward
 from rewards.verdicts import CallVerdict, Verdict
-from tpu_orch.config import TrainerOptions
+from tpu_orch.config import TrainerOptions, WarmupOptions, WorldOptions
+from tpu_orch.engine import EngineOptions
 from tpu_orch.evaluation.passing import advice, pass_at
+from tpu_orch.presets.sandbox import sandbox
 from tpu_orch.runs.loggers import scalars
 from tpu_orch.trainer.experience import Experience, joined, learnt_from, only
 from tpu_orch.trainer.learning import turn_credits
@@ -108,8 +112,20 @@ def test_whether_reinforcement_can_start() -> None:
 
 
 def test_numbers_that_make_no_step_are_refused() -> None:
-    with pytest.raises(InputError, match=r"trainer\.prompts is 0, and must be at least 1"):
-        TrainerOptions(prompts=0)
+    for make, says in (
+        (lambda: TrainerOptions(prompts=0), "trainer.prompts is 0, and must be at least 1"),
+        (lambda: TrainerOptions(steps=-1), "trainer.steps is -1, and must be at least 0"),
+        (lambda: TrainerOptions(replay=-3), "trainer.replay is -3, and must be at least 0"),
+        (lambda: WarmupOptions(steps=-1), "warmup.steps is -1, and must be at least 0"),
+        (lambda: replace(sandbox(), micro_tokens=0), "micro_tokens is 0, and must be at least 1"),
+        (lambda: replace(sandbox(), engine=EngineOptions(rows=0)), "engine.rows is 0, and must be at least 1"),
+        (
+            lambda: replace(sandbox(), world=WorldOptions(trained_per_depth=0)),
+            "world.trained_per_depth is 0, and must be",
+        ),
+    ):
+        with pytest.raises(InputError, match=re.escape(says)):
+            make()
 
 
 @pytest.mark.parametrize("name", ["muon", "yogi", "prodigy", "lion"])

@@ -73,5 +73,5 @@ def test_every_0_steps_is_never_and_fewer_are_refused() -> None:
     assert [step for step in range(7) if due(step, 3)] == [0, 3, 6] and not any(due(step, 0) for step in range(7))
     for options, name in ((CheckpointOptions, "checkpoint"), (SampleOptions, "samples"), (EvaluationOptions, "eval")):
         assert options(every=0).every == 0
-        with pytest.raises(InputError, match=rf"{name}\.every is -1, and must not be negative"):
+        with pytest.raises(InputError, match=rf"{name}\.every is -1, and must be at least 0"):
             options(every=-1)
