@@ -17,6 +17,7 @@ from rewards.audit import audit, warnings
 from rewards.cheats import World, recorded_arguments
 from rewards.scoring import Options, find_reward
 from rewards.verdicts import Unscorable
+from tpu_orch.cli.outputs import check_chart, check_outputs, placed
 from tpu_orch.reports.audit import audit_json, draw_audit, lines, tables
 from tpu_orch.runs.files import write_json
 
@@ -58,11 +59,8 @@ class Args:
 def run(args: Args) -> int:
     if not args.reward:
         raise InputError("--reward is missing; for example --reward graduated")
-    if args.figure is not None and args.figure.suffix not in (".png", ".svg"):
-        raise InputError(f"--figure {args.figure}: the name must end in .png or .svg")
-    for out in filter(None, (args.json, args.figure)):
-        if out.is_dir() or not out.absolute().parent.is_dir():
-            raise InputError(f"{out}: {'is a folder' if out.is_dir() else 'its folder does not exist'}")
+    check_chart("--figure", args.figure)
+    check_outputs([("--json", args.json), ("--figure", args.figure)], [args.tools, args.store, args.tasks])
     for name in args.reward:
         find_reward(name)
     tools = read_tools(args.tools)
@@ -86,7 +84,7 @@ def run(args: Args) -> int:
         for line in warnings(reward):
             print(f"warning: {line}", file=sys.stderr)
     if args.json is not None:
-        write_json(args.json, audit_json(found))
+        write_json(placed(args.json), audit_json(found))
     if args.figure is not None:
-        draw_audit(found, args.figure)
+        draw_audit(found, placed(args.figure))
     return 0

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import tyro
 
 from data_pipeline.errors import InputError, WorkFailed
+from tpu_orch.cli.inputs import run_files
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.bench import Goal, report
 from tpu_orch.trainer.devices import Forced, forced, gap, read, write
 
@@ -50,6 +52,7 @@ class Args:
 def run(args: Args) -> int:
     if args.rollouts < 1 or args.passes < 1:
         raise InputError("--rollouts and --passes must be at least 1")
+    check_outputs([("--write", args.write), ("--json", args.json)], run_files(args.folder))
     if args.write is not None:
         from tpu_orch.trainer.platform import prepare_platform
 

@@ -12,6 +12,7 @@ import tyro
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
+from tpu_orch.cli.outputs import check_outputs, files_of
 from tpu_orch.judging.examples import EXAMPLES
 from tpu_orch.judging.suites import SUITES, Options
 from tpu_orch.reports.bench import Goal, report
@@ -52,6 +53,7 @@ class Args:
 def run(args: Args) -> int:
     if args.seconds <= 0 or args.rounds < 1:
         raise InputError("--seconds must be above 0 and --rounds 1 or more")
+    check_outputs([("--json", args.json)], files_of(args.rows))
     rows = {suite: _rows(args.rows, suite) for suite in SUITES}
     rates: dict[str, list[float]] = {suite: [] for suite in SUITES}
     for turn in range(args.rounds):

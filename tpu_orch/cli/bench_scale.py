@@ -13,6 +13,7 @@ import tyro
 
 from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.words import JsonObject
+from tpu_orch.cli.outputs import check_outputs, files_of
 from tpu_orch.reports.bench import Goal, report
 from tpu_orch.scoring.job import open_job
 from tpu_orch.scoring.pieces import read_pieces
@@ -71,6 +72,8 @@ def run(args: Args) -> int:
     wrong = [name for name in args.runner if name not in (*RUNNERS, "local")]
     if wrong:
         raise InputError(f"--runner {wrong[0]}: there are processes, beam and local")
+    read = [] if args.data is None else files_of(args.data / "goldens", args.data / "data")
+    check_outputs([("--json", args.json)], read)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         sample = sample_of(args, folder)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from data_pipeline.errors import InputError, WorkFailed
+from tpu_orch.cli.outputs import check_outputs, files_of
 from tpu_orch.reports.bench import Goal, report
 from tpu_orch.scoring.job import open_job
 from tpu_orch.scoring.pieces import Scored, read_pieces
@@ -82,6 +83,8 @@ def run(args: Args) -> int:
     wrong = [name for name in args.reward if name not in CALLS + PLANS]
     if wrong:
         raise InputError(f"--reward {wrong[0]}: measured are {', '.join(CALLS + PLANS)}")
+    read = [] if args.data is None else files_of(args.data / "goldens", args.data / "data")
+    check_outputs([("--json", args.json)], read)
     with tempfile.TemporaryDirectory() as folder:
         samples = (
             made_samples(Path(folder), args.rollouts, args.seed)

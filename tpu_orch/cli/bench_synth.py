@@ -16,6 +16,7 @@ from data_pipeline.synthesis import Bench, Grammar, Range, bench_of, compose
 from data_pipeline.synthesis.comparison import SIDES, Contest, Measured, answerable, measure, of_depth
 from data_pipeline.words import Tool, Workflow
 from data_pipeline.workflows import EdgeType, edge_types, mine_records, read_workflows
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.bench import Goal, report
 
 GOAL = 50.0
@@ -60,6 +61,7 @@ class Args:
 def run(args: Args) -> int:
     if args.seconds <= 0 or args.rounds < 1 or not 0 < args.depths[0] <= args.depths[1]:
         raise InputError("--seconds must be above 0, --rounds 1 or more, --depths the least and the most from 1 on")
+    check_outputs([("--json", args.json)], [args.tools, args.store, args.workflows])
     with tempfile.TemporaryDirectory() as folder:
         store, tools = _material(args, Path(folder))
         bench = bench_of(store, tools, Grammar(tools))

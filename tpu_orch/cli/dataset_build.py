@@ -60,6 +60,7 @@ class Args:
 
 def run(args: Args) -> int:
     needed("tensorflow_datasets")
+    _check_inputs(args)
     from data_pipeline.datasets.building import build_demonstrations, build_tasks, by_split
 
     splits = by_split(task for path in args.tasks for task in read_tasks(path))
@@ -79,6 +80,14 @@ def run(args: Args) -> int:
     longest = max(len(one.tokens.ids) for found in made.values() for one in found)
     print(f"{args.out / 'demonstrations'}: {sizes}, longest {longest} tokens, {identity}")
     return 0
+
+
+def _check_inputs(args: Args) -> None:
+    """Raises InputError for an input in a folder that is written anew."""
+    for folder in (args.out / "tasks", args.out / "demonstrations"):
+        for path in (*args.tasks, args.tokenizer, args.tools, args.store):
+            if path is not None and path.resolve().is_relative_to(folder.resolve()):
+                raise InputError(f"--out {args.out}: {path}, which is read, would go with the older {folder}")
 
 
 def _demonstrated(args: Args, split: str, tasks: list[Task]) -> list[Demonstration]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.errors import InputError
+from tpu_orch.cli.outputs import check_outputs, placed
 from tpu_orch.config import MeshOptions
 from tpu_orch.pod.cluster import join_cluster
 from tpu_orch.runs.doctor import examine
@@ -48,6 +49,7 @@ class Args:
 def run(args: Args) -> int:
     if args.folder.exists() and not args.folder.is_dir():
         raise InputError(f"{args.folder} is no folder")
+    check_outputs([("--json", args.json)], [args.store, args.tokenizer])
     join_cluster()
     findings = examine(args.folder, args.store, args.tokenizer, args.mesh)
     bad = [one.what for one in findings if one.state == "bad"]
@@ -61,7 +63,7 @@ def run(args: Args) -> int:
             "process": process,
             "bad": bad,
         }
-        write_json(args.json, {**whole, "findings": [one._asdict() for one in findings]})
+        write_json(placed(args.json), {**whole, "findings": [one._asdict() for one in findings]})
     print(f"to be mended: {', '.join(bad)}" if bad else "this machine is all right")
     return 1 if bad else 0
 

@@ -3,82 +3,27 @@
 import hashlib
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from data_pipeline.environment import Environment
-from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.formats.rows import write_rows
 from data_pipeline.words import JsonObject, Task
 from rewards.reward import Reward
-from tpu_orch.cli.eval_options import EndpointOptions, SuiteOptions, TaskFiles
+from tpu_orch.cli.eval_checks import check, journal_of
+from tpu_orch.cli.eval_options import Args
+from tpu_orch.cli.inputs import stamp
+from tpu_orch.cli.outputs import placed
 from tpu_orch.evaluation.asking import Item
 from tpu_orch.evaluation.attempts import Attempt
 from tpu_orch.reports.counting import counter
 from tpu_orch.runs.files import write_json
 
 
-@dataclass(frozen=True)
-class Args:
-    """Evaluates a policy: share solved by the number of calls that a task needs, with intervals over workflows.
-
-    Three kinds of policy. A run of yours: --model RUN. Stored output: --rollouts FILE alone. Any model behind an
-    OpenAI-compatible address: --endpoint URL --endpoint-model NAME, zero-shot or with worked examples (--shots 3); the key is
-    read from OPENAI_API_KEY. Tasks are this project's files, or a public benchmark's own, read with --suite and --data.
-    An endpoint's run that was cut off goes on where it stopped.
-    For example: tpu-orch eval --model runs/booking --tools tools.json --store runs/booking/store.sqlite --tasks tasks.jsonl
-    --reward graduated; or: tpu-orch eval --suite bfcl --data BFCL --category multiple --endpoint http://localhost:8000/v1
-    --endpoint-model qwen3 --attempts attempts.jsonl; or: tpu-orch eval --compare before.jsonl after.jsonl
-    """
-
-    world: tyro.conf.OmitArgPrefixes[TaskFiles]
-
-    suite: tyro.conf.OmitArgPrefixes[SuiteOptions]
-
-    endpoint: tyro.conf.OmitArgPrefixes[EndpointOptions]
-
-    model: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Folder of the run that trained the policy."""
-
-    reward: str | None = None
-    """What a rollout earns. A task with an answer is solved when that is right, another when nothing of the reward is
-    missing. Default: graduated for booking, else tier."""
-
-    temperature: float = 0.0
-    """0 means greedy."""
-
-    context: int | None = None
-    """With --model on a public suite: tokens that one conversation may hold. Default: as many as in the run."""
-
-    out: Annotated[Path | None, tyro.conf.arg(metavar="RESULT.json")] = None
-    """Where the result is written as JSON."""
-
-    rollouts: Annotated[Path | None, tyro.conf.arg(metavar="ROLLOUTS.jsonl")] = None
-    """With --model or --endpoint: where what the policy did is written. Alone: the stored rollouts that are evaluated."""
-
-    attempts: Annotated[Path | None, tyro.conf.arg(metavar="ATTEMPTS.jsonl")] = None
-    """Where one line an attempt is written, which --compare reads."""
-
-    chart: Annotated[Path | None, tyro.conf.arg(metavar="CHART.svg")] = None
-    """Where a chart of the share solved by depth is drawn."""
-
-    compare: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="FIRST.jsonl SECOND.jsonl")] = None
-    """Compares two files of attempts, task by task, and evaluates nothing."""
-
-    seed: int = 0
-    """Of the draws of examples, of an endpoint's samples, and of the intervals."""
-
-
 def run(args: Args) -> int:
+    check(args)
     if args.compare is not None:
         return compare(args, *args.compare)
-    given = (args.model is not None, args.endpoint.endpoint is not None)
-    if sum(given) > 1 or (not any(given) and args.rollouts is None):
-        raise InputError("give one of --model RUN, --endpoint URL, --rollouts FILE (or --compare FIRST SECOND)")
     if args.model is not None:
         return (evaluate_checkpoint_publicly if args.suite.public else evaluate_checkpoint)(args, args.model)
     if args.endpoint.endpoint is not None:
@@ -134,9 +79,6 @@ def evaluate_checkpoint(args: Args, model: Path) -> int:
 def evaluate_checkpoint_publicly(args: Args, model: Path) -> int:
     """A public benchmark asked of a checkpoint, in this process."""
     options, suite = args.endpoint, args.suite.suite
-    options.check()
-    if args.context is not None and args.context < 1:
-        raise InputError("--context must be 1 or more")
     items = args.suite.items(options, args.world.limit, args.seed)
 
     import jax
@@ -180,7 +122,9 @@ def evaluate_stored(args: Args) -> int:
     environment, tasks, reward = open_tasks(args)
     with counter("rollouts", len(tasks)) as tick:
         attempts = stored_attempts(args.rollouts, {task.id: task for task in tasks}, environment, reward, tick)
-    return tell(args, attempts, str(args.rollouts), {"rollouts": str(args.rollouts), "reward": reward.name}, {})
+    told: JsonObject = {"rollouts": str(args.rollouts), "reward": reward.name}
+    told |= {"without_attempt": len({task.id for task in tasks} - {one.task for one in attempts})}
+    return tell(args, attempts, str(args.rollouts), told, {})
 
 
 def evaluate_stored_publicly(args: Args) -> int:
@@ -195,8 +139,10 @@ def evaluate_stored_publicly(args: Args) -> int:
     with counter("rollouts", len(items)) as tick:
         finished = stored_finished(args.rollouts, args.suite.suite, items, tick)
     figures = benchmark_figures(args.suite.suite, finished)
+    attempts = [one.attempt for one in finished]
     told: JsonObject = {"rollouts": str(args.rollouts), "suite": args.suite.suite}
-    return tell(args, [one.attempt for one in finished], f"{args.rollouts}, {args.suite.suite}", told, figures)
+    told |= {"without_attempt": len({item.task for item in items} - {one.task for one in attempts})}
+    return tell(args, attempts, f"{args.rollouts}, {args.suite.suite}", told, figures)
 
 
 def evaluate_endpoint(args: Args) -> int:
@@ -206,14 +152,11 @@ def evaluate_endpoint(args: Args) -> int:
     options, suite = args.endpoint, args.suite.suite
     endpoint = options.open(args.temperature)
     items = args.suite.items(options, args.world.limit, args.seed) if args.suite.public else task_items_of(args)
-    place = args.attempts or args.rollouts or args.out
-    if place is None:
-        raise InputError("--endpoint needs --attempts, --rollouts or --out: beside it stands what was answered so far")
     with counter("attempts", len(items) * options.samples) as tick:
         finished = ask_all(
             items,
             endpoint,
-            place.with_name(place.name + ".asked"),
+            journal_of(args),
             samples=options.samples,
             concurrency=options.concurrency,
             seed=args.seed,
@@ -252,7 +195,7 @@ def task_items_of(args: Args) -> list[Item]:
 def identity_of(args: Args) -> str:
     """A digest of what decides the replies: another job starts over. Address, retries and outputs are not part of it."""
     files = args.world.paths(args.suite) + [path for path in (args.endpoint.examples,) if path is not None]
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    stats = [stamp(path) for path in files]
     options = args.endpoint
     asked = [
         *(args.suite.suite, args.suite.category, args.suite.bfcl_executor, args.world.split, args.world.limit),
@@ -278,10 +221,12 @@ def tell(args: Args, attempts: list[Attempt], title: str, more: JsonObject, figu
     if args.attempts is not None:
         write_rows(args.attempts, [attempt.row() for attempt in attempts])
     if args.out is not None:
-        write_json(args.out, {**more, **({} if "by_depth" in more else summary), "attempts_summary": summary})
+        write_json(placed(args.out), {**more, **({} if "by_depth" in more else summary), "attempts_summary": summary})
     if args.chart is not None:
-        draw_summaries(args.chart, {title: summary}, title)
+        draw_summaries(placed(args.chart), {title: summary}, title)
     show_summary(summary, title)
+    if missing := more.get("without_attempt"):
+        print(f"{missing} of {missing + summary['tasks']} tasks have no attempt and are not counted")
     if "results" in more:
         print(f"results {json.dumps(more['results'])}")
     return 0
@@ -293,12 +238,24 @@ def compare(args: Args, first: Path, second: Path) -> int:
 
     one, other = read_attempts(first), read_attempts(second)
     found = compare_attempts(one, other, args.seed)
+    names = labels(first, second)
     if args.out is not None:
-        write_json(
-            args.out, {"first": str(first), "second": str(second), **found._asdict(), "interval": [*found.interval]}
-        )
+        told = {"first": str(first), "second": str(second), **found._asdict(), "interval": [*found.interval]}
+        write_json(placed(args.out), told)
     if args.chart is not None:
-        runs = {first.stem: summarise_attempts(one, args.seed), second.stem: summarise_attempts(other, args.seed)}
-        draw_summaries(args.chart, runs, f"{first.stem} and {second.stem}")
-    show_comparison(found, first.stem, second.stem)
+        summaries = [summarise_attempts(attempts, args.seed) for attempts in (one, other)]
+        draw_summaries(placed(args.chart), dict(zip(names, summaries, strict=True)), " and ".join(names))
+    show_comparison(found, *names)
     return 0
+
+
+def labels(first: Path, second: Path) -> tuple[str, str]:
+    """The shortest ends of two paths that tell them apart; endings of names only where nothing else does."""
+    paths = [path.absolute() for path in (first, second)]
+    stems = [path.with_suffix("") for path in paths]
+    one, other = stems if stems[0] != stems[1] else paths
+    for length in range(1, max(len(one.parts), len(other.parts)) + 1):
+        ends = [str(Path(*path.parts[-length:])) for path in (one, other)]
+        if ends[0] != ends[1]:
+            return ends[0], ends[1]
+    return f"{first.stem} (first)", f"{second.stem} (second)"

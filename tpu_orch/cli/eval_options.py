@@ -1,4 +1,4 @@
-"""Groups of options of `tpu-orch eval`: the task files, the public suites, the endpoint."""
+"""Options of `tpu-orch eval`, with their groups: the task files, the public suites, the endpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,8 @@ import tyro
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.words import Task
-from tpu_orch.cli.inputs import World, open_world
+from tpu_orch.cli.inputs import World, check_limit, open_world
+from tpu_orch.cli.outputs import files_of
 from tpu_orch.evaluation.asking import Item
 from tpu_orch.evaluation.endpoint import Endpoint
 from tpu_orch.evaluation.prompting import Calling
@@ -44,6 +45,7 @@ class SuiteOptions:
 
         if self.suite is None or self.data is None:
             raise InputError(f"--suite {self.suite} needs --data: the benchmark's own file or folder")
+        check_limit(limit)
         told = BenchmarkOptions(
             self.data,
             self.category,
@@ -97,8 +99,7 @@ class TaskFiles:
     def paths(self, suite: SuiteOptions) -> list[Path]:
         """Every file that the tasks come from."""
         if suite.public:
-            data = suite.data or Path()
-            return [data] if data.is_file() else sorted(path for path in data.rglob("*.json*") if path.is_file())
+            return sorted(path for path in files_of(suite.data) if path == suite.data or ".json" in path.name)
         found = self.found(suite)
         return [found.tools, found.store, found.tasks]
 
@@ -171,3 +172,54 @@ class EndpointOptions:
             )
         if self.timeout <= 0:
             raise InputError("--timeout must be above 0")
+
+
+@dataclass(frozen=True)
+class Args:
+    """Evaluates a policy: share solved by the number of calls that a task needs, with intervals over workflows.
+
+    Three kinds of policy. A run of yours: --model RUN. Stored output: --rollouts FILE alone. Any model behind an
+    OpenAI-compatible address: --endpoint URL --endpoint-model NAME, zero-shot or with worked examples (--shots 3); the key is
+    read from OPENAI_API_KEY. Tasks are this project's files, or a public benchmark's own, read with --suite and --data.
+    An endpoint's run that was cut off goes on where it stopped.
+    For example: tpu-orch eval --model runs/booking --tools tools.json --store runs/booking/store.sqlite --tasks tasks.jsonl
+    --reward graduated; or: tpu-orch eval --suite bfcl --data BFCL --category multiple --endpoint http://localhost:8000/v1
+    --endpoint-model qwen3 --attempts attempts.jsonl; or: tpu-orch eval --compare before.jsonl after.jsonl
+    """
+
+    world: tyro.conf.OmitArgPrefixes[TaskFiles]
+
+    suite: tyro.conf.OmitArgPrefixes[SuiteOptions]
+
+    endpoint: tyro.conf.OmitArgPrefixes[EndpointOptions]
+
+    model: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """Folder of the run that trained the policy."""
+
+    reward: str | None = None
+    """What a rollout earns. A task with an answer is solved when that is right, another when nothing of the reward is
+    missing. Default: graduated for booking, else tier."""
+
+    temperature: float = 0.0
+    """0 means greedy."""
+
+    context: int | None = None
+    """With --model on a public suite: tokens that one conversation may hold. Default: as many as in the run."""
+
+    out: Annotated[Path | None, tyro.conf.arg(metavar="RESULT.json")] = None
+    """Where the result is written as JSON."""
+
+    rollouts: Annotated[Path | None, tyro.conf.arg(metavar="ROLLOUTS.jsonl")] = None
+    """With --model or --endpoint: where what the policy did is written. Alone: the stored rollouts that are evaluated."""
+
+    attempts: Annotated[Path | None, tyro.conf.arg(metavar="ATTEMPTS.jsonl")] = None
+    """Where one line an attempt is written, which --compare reads."""
+
+    chart: Annotated[Path | None, tyro.conf.arg(metavar="CHART.svg")] = None
+    """Where a chart of the share solved by depth is drawn."""
+
+    compare: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="FIRST.jsonl SECOND.jsonl")] = None
+    """Compares two files of attempts, task by task, and evaluates nothing."""
+
+    seed: int = 0
+    """Of the draws of examples, of an endpoint's samples, and of the intervals."""

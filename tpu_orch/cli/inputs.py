@@ -1,4 +1,4 @@
-"""Arguments that several commands share: where tools, recorded responses and tasks are, and how they are opened."""
+"""Inputs that several commands share: where tools, recorded responses, tasks and runs are, and how they are opened."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats import read_tasks, read_tools
 from data_pipeline.store import open_any
 from data_pipeline.words import Task
+from tpu_orch.cli.outputs import files_of
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,46 @@ class World:
     limit: int | None = None
     """Only the first so many tasks."""
 
+    @property
+    def files(self) -> list[Path]:
+        return [self.tools, self.store, self.tasks]
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises InputError: the first so many of something are 1 or more."""
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be 1 or more, found {limit}")
+
 
 def open_world(world: World) -> tuple[Environment, list[Task]]:
     """The environment and the tasks asked for. Raises InputError if none is left."""
+    check_limit(world.limit)
     tools = read_tools(world.tools)
     tasks = [task for task in read_tasks(world.tasks) if world.split in (None, task.split)][: world.limit]
     if not tasks:
         raise InputError(f"{world.tasks}: no task is left with --split {world.split} --limit {world.limit}")
     return Environment(tools, StoreBackend(open_any(world.store, tools))), tasks
+
+
+def stamp(path: Path) -> list[str | int]:
+    """What changes when a file does."""
+    found = path.stat()
+    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
+
+
+def policy_files(folder: Path | None) -> list[Path]:
+    """What the policy of a run or an import is read from; nothing where there is none."""
+    if folder is None:
+        return []
+    from tpu_orch.runs.folder import CHECKPOINTS, CONFIG  # brings JAX, which most commands do without
+
+    names = (CONFIG, "tokenizer.model", "model.json", "base.json", "published", CHECKPOINTS)
+    return files_of(*(folder / name for name in names))
+
+
+def run_files(folder: Path) -> list[Path]:
+    """What is read of a run: its policy, its material, and what it wrote."""
+    from tpu_orch.runs.folder import METRICS, ROLLOUTS, SUMMARY, TASKS, TOOLS
+
+    names = (METRICS, SUMMARY, TOOLS, TASKS, "store.sqlite", ROLLOUTS)
+    return [*policy_files(folder), *files_of(*(folder / name for name in names))]

@@ -10,6 +10,7 @@ import tyro
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import iter_rows
 from data_pipeline.words import JsonObject
+from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.reports.counting import counter
 
 Suite = Literal["bfcl-ast", "bfcl-multi-turn", "nestful", "nestful-corpus", "cfb", "toolrl", "bfcl-leaderboard"]
@@ -52,8 +53,6 @@ def run(args: Args) -> int:
 
     if not args.rows.is_file():
         raise FileNotFoundError(f"{args.rows}: no such file of rows")
-    if args.out.resolve() == args.rows.resolve():
-        raise InputError("--out is the input itself")
     inputs = [args.rows]
     cases = None
     if args.suite == "nestful-corpus":
@@ -62,6 +61,7 @@ def run(args: Args) -> int:
         inputs += [samples] if cases is not None else []
     elif args.cases is not None:
         raise InputError("--cases belongs to the suite nestful-corpus")
+    check_outputs(growing("--out", args.out), inputs)
     with args.rows.open("rb") as file:
         total = sum(not line.isspace() for line in file)
     with counter("judging", total) as tick:

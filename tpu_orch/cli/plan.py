@@ -1,9 +1,12 @@
 """`tpu-orch plan`: will it fit, how fast, what does it cost, before a slice is rented."""
 
 import dataclasses
+import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +19,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import write_document
 from data_pipeline.jsontext import spaced_json
 from models.sharding import MESH_AXES
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.config import RunConfig
 from tpu_orch.planning import abstract_devices
 from tpu_orch.planning.estimate import Assumptions
@@ -27,6 +31,21 @@ from tpu_orch.planning.slices import parse_slice
 from tpu_orch.planning.workload import WorkloadOptions
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.messages import say
+
+Sound = Callable[[float], bool]
+SIZES = ("micro_tokens", "rows", "capacity", "prompts", "group", "workload.prompt_tokens")
+AMOUNTS = ("lora", "price", "workload.tool_ms", "workload.tool_wait_ms", "assume.launch")
+LENGTHS = ("turn_p50", "turn_p95", "response_p50", "response_p95", "characters_a_token")
+SHARES = ("assume.compute", "assume.memory", "assume.network")
+EXPECTED: list[tuple[str, str, Sound]] = [
+    *((name, "1 or more", lambda value: value >= 1) for name in SIZES),
+    *((name, "0 or more", lambda value: value >= 0) for name in AMOUNTS),
+    *((f"workload.{name}", "a number above 0", lambda value: value > 0) for name in LENGTHS),
+    *((name, "a share above 0 and at most 1", lambda value: 0 < value <= 1) for name in SHARES),
+    ("workload.calls", "a number of calls, or -1", lambda value: value >= -1),
+    ("assume.host_link", "a number above 0", lambda value: value > 0),
+]
+"""Of options that are numbers: what is expected of them."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +99,8 @@ class Args:
 
 
 def run(args: Args) -> int:
-    where = parse_slice(args.topology)
+    check(args)
+    where, mesh = parse_slice(args.topology), parse_mesh(args.mesh)
     jax.config.update("jax_platforms", "cpu")  # nothing runs on an accelerator, also where there is one
     compiles = not (args.formula or where.is_gpu)
     if compiles and not abstract_devices.has_libtpu():
@@ -89,7 +109,7 @@ def run(args: Args) -> int:
         say(other)
     setting = make_setting(configured(args), args.model, args.lora)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    wanted = [(setting, parse_mesh(args.mesh))]
+    wanted = [(setting, mesh)]
     if args.search:
         found = search(setting, where, args.workload, args.assume)
         if not found:
@@ -115,6 +135,23 @@ def run(args: Args) -> int:
     return 0 if any(plan.fits for plan in plans) else 1
 
 
+def check(args: Args) -> None:
+    """Raises InputError for a number that makes no sense, naming its option, and for a file that cannot be written."""
+    for name, says, sound in EXPECTED:
+        value = attrgetter(name)(args)
+        if value is not None and not (math.isfinite(value) and sound(value)):
+            raise InputError(f"{_option(name)} {value:g}: give {says}")
+    for name in ("workload.turn", "workload.response"):
+        low, high = (attrgetter(f"{name}_{part}")(args) for part in ("p50", "p95"))
+        if low > high:
+            raise InputError(f"{_option(name)}-p50 {low:g}: give at most {_option(name)}-p95, which is {high:g}")
+    check_outputs([("--json", args.json)], ())
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def configured(args: Args) -> RunConfig:
     """The preset's configuration with what the options change."""
     run = find_preset(args.preset).config()
@@ -133,7 +170,7 @@ def parse_mesh(text: str) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         axis, _, size = part.partition("=")
-        if axis not in MESH_AXES or not size.lstrip("-").isdigit() or int(size) in (0,) or int(size) < -1:
+        if axis not in MESH_AXES or axis in sizes or not re.fullmatch(r"-1|[1-9][0-9]{0,8}", size):
             raise InputError(f"--mesh {text!r:.60}: give axes as fsdp=16,model=4; they are {', '.join(MESH_AXES)}")
         sizes[axis] = int(size)
     return sizes

@@ -11,6 +11,8 @@ from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.formats import write_rollouts
 from data_pipeline.jsontext import spaced_json
 from data_pipeline.words import Rollout
+from tpu_orch.cli.inputs import run_files
+from tpu_orch.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Args:
 def run(args: Args) -> int:
     if args.branches < 1 or args.index < 0:
         raise InputError("--branches must be 1 or more, INDEX 0 or more")
+    check_outputs([("--out", args.out)], run_files(args.folder))
     from tpu_orch.trainer import again
     from tpu_orch.trainer.platform import prepare_platform
 

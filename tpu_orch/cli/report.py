@@ -8,6 +8,8 @@ from typing import Annotated
 import tyro
 
 from data_pipeline.errors import InputError
+from tpu_orch.cli.inputs import run_files
+from tpu_orch.cli.outputs import check_outputs, placed
 from tpu_orch.experiments.results import RESULTS
 from tpu_orch.runs.folder import REPORT
 
@@ -73,10 +75,8 @@ def write(args: Args) -> int:
     if args.out is None and len(args.runs) > 1:
         raise InputError("several runs have no folder in common: say with --out where the report is to go")
     out = args.out or args.runs[0] / REPORT
-    if out.is_dir():
-        raise InputError(f"{out} is a folder; give the name of a file")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    size = write_report(args.runs, out)
+    check_outputs([("--out", out)], [path for folder in args.runs for path in run_files(folder)])
+    size = write_report(args.runs, placed(out))
     print(f"{out} ({size / 1e6:.1f} MB)")
     return 0
 

@@ -16,9 +16,10 @@ from data_pipeline.backends.faults import FaultyBackend, parse_faults, rollout_s
 from data_pipeline.environment import Environment, replay
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
-from data_pipeline.jsontext import write_json
-from data_pipeline.words import ResultKind, Rollout, Task
-from tpu_orch.cli.inputs import World, open_world
+from data_pipeline.jsontext import read_json, write_json
+from data_pipeline.words import Json, ResultKind, Rollout, Task
+from tpu_orch.cli.inputs import World, open_world, policy_files, stamp
+from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.reports.counting import counter
 from tpu_orch.runs.parts import appended, whole_lines
 
@@ -62,6 +63,9 @@ def run(args: Args) -> int:
         raise InputError("give either --policy replay or --model RUN")
     if args.samples < 1:
         raise InputError(f"--samples must be at least 1, found {args.samples}")
+    if args.model is None and args.temperature != Args.temperature:
+        raise InputError("--temperature is of no use with --policy replay")
+    check_outputs(growing("--out", args.out), [*args.world.files, *policy_files(args.model)])
     environment, tasks = open_world(args.world)
     if args.faults:
         environment = environment._replace(backend=with_faults(environment.backend, args.faults))
@@ -74,12 +78,13 @@ def run(args: Args) -> int:
             )
         tasks = there
     wanted = [(task, number) for task in tasks for number in range(args.samples)]
-    done = sum(1 for _ in whole_lines(args.out, job_of(args)))
-    if done:
-        print(f"going on after {done} rollouts that are there already", file=sys.stderr)
+    job = job_of(args)  # before the weights are read: a run that goes on meanwhile makes it another job
     make, chunk = (
         (replayer(environment, args.seed), CHUNK) if args.model is None else actor(args, args.model, environment, tasks)
     )
+    done = sum(1 for _ in whole_lines(args.out, job))
+    if done:
+        print(f"going on after {done} rollouts that are there already", file=sys.stderr)
     kinds = dict.fromkeys(ResultKind, 0)
     with appended(args.out) as file, counter("rollouts", len(wanted) - done) as tick:
         for piece in pieces(wanted[done:], chunk):
@@ -97,10 +102,8 @@ def run(args: Args) -> int:
 def job_of(args: Args) -> str:
     """A digest of what decides the rollouts."""
     world = args.world
-    files = [
-        (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in (world.tools, world.store, world.tasks)
-    ]
+    files = [stamp(path) for path in world.files]
+    weights = None if args.model is None else weights_of(args.model)
     asked = [
         str(value)
         for value in (
@@ -114,7 +117,20 @@ def job_of(args: Args) -> str:
             args.faults,
         )
     ]
-    return hashlib.sha256(json.dumps([files, asked]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([files, asked, weights]).encode()).hexdigest()
+
+
+def weights_of(folder: Path) -> Json:
+    """What tells a policy's weights from others: its newest checkpoint, or the files of published ones, and its base if it
+    has adapters. Raises InputError if it holds none.
+    """
+    from tpu_orch.weights.kinds import BASE, checkpoint_digest, kind_of
+
+    if kind_of(folder) == "published":
+        return [stamp(path) for path in sorted(folder.glob("*.safetensors"))]
+    told = folder / BASE
+    base = Path(read_json(told.read_bytes())["folder"]) if told.exists() else None
+    return [checkpoint_digest(folder), weights_of(base) if base is not None and base.is_dir() else None]
 
 
 def pieces(wanted: Sequence[tuple[Task, int]], size: int) -> Iterator[Sequence[tuple[Task, int]]]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 from data_pipeline.errors import InputError
+from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.pod.fetch import is_remote
 from tpu_orch.runs.parts import appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
@@ -83,11 +84,9 @@ def run(args: Args) -> int:
         raise FileNotFoundError(f"{args.rollouts}: no such file of rollouts")
     if is_remote(args.out) and args.runner != "beam":
         raise InputError(f"--out {args.out}: only --runner beam writes into a bucket")
-    if not is_remote(args.out) and Path(args.out).is_dir():
-        raise InputError(f"--out {args.out} is a folder; give the name of a file")
-    for read in filter(None, (args.rollouts, args.tools, args.tasks, args.store, args.graph)):
-        if not is_remote(args.out) and not is_remote(read) and Path(args.out).resolve() == Path(read).resolve():
-            raise InputError(f"--out {args.out} would be written over {read}, which is read")
+    if not is_remote(args.out):
+        read = filter(None, (args.rollouts, args.tools, args.tasks, args.store, args.graph))
+        check_outputs(growing("--out", Path(args.out)), [Path(one) for one in read if not is_remote(one)])
     tally = _score_with_beam(spec, args) if args.runner == "beam" else _score(spec, args)
     report(tally, spec)
     return 1 if args.strict and tally.errors else 0

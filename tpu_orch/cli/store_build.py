@@ -13,6 +13,7 @@ from data_pipeline.formats import Recorded, iter_responses, read_tasks, read_too
 from data_pipeline.released import SUFFIXES, Released, read_released
 from data_pipeline.store import Conflicts, alias_records, build_store
 from data_pipeline.words import Tool
+from tpu_orch.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Args:
 
 
 def run(args: Args) -> int:
+    check_outputs([("--out", args.out), ("--tasks-out", args.tasks_out)], [args.tools, *args.responses, args.tasks])
     tools = read_tools(args.tools)
     read = [read_any(path, tools) for path in args.responses]
     released = [task for one in read for task in one.tasks]

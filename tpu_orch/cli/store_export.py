@@ -8,6 +8,7 @@ import tyro
 
 from data_pipeline.formats import write_responses, write_tools
 from data_pipeline.store import Store
+from tpu_orch.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Args:
 
 
 def run(args: Args) -> int:
+    check_outputs([("--responses", args.responses), ("--tools", args.tools)], [args.store])
     store = Store.open(args.store)
     written = write_responses(args.responses, store.records())
     if args.tools is not None:

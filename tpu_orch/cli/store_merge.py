@@ -9,6 +9,7 @@ import tyro
 
 from data_pipeline.store import Conflicts, Store, build_store
 from data_pipeline.store.merging import merged_tools
+from tpu_orch.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Args:
 
 
 def run(args: Args) -> int:
+    check_outputs([("--out", args.out)], args.stores)
     stores = [Store.open(path) for path in args.stores]
     tools = merged_tools(stores)
     stats = build_store(args.out, (record for store in stores for record in store.records()), tools, args.conflicts)

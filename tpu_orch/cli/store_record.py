@@ -15,6 +15,7 @@ from data_pipeline.formats import Recorded, read_tools
 from data_pipeline.recording import Recording, Redacting, read_calls, record_calls, told, unstable_tools
 from data_pipeline.store import build_store
 from data_pipeline.store.journal import Journal
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.counting import counter
 
 
@@ -62,10 +63,14 @@ class Args:
 
 
 def run(args: Args) -> int:
+    kind, _, place = args.backend.partition(":")
+    journal_path = args.out.parent / f"{args.out.name}.journal"
+    read = [args.tools, args.calls, Path(place) if kind == "store" else None]
+    check_outputs([("--out", args.out), ("--out", journal_path)], read)
     tools = read_tools(args.tools)
     wanted = read_calls(str(args.calls))
     with (
-        Journal(args.out.with_name(args.out.name + ".journal")) as journal,
+        Journal(journal_path) as journal,
         open_backend(args.backend, tools, args.tools, os.environ, args.timeout_s) as live,
         counter("recording", len(wanted)) as advance,
     ):

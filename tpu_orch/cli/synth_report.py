@@ -12,6 +12,7 @@ from data_pipeline.formats import read_tasks, read_tools
 from data_pipeline.formats.rows import write_document
 from data_pipeline.synthesis import leak_report, parse_splits
 from data_pipeline.synthesis.axes import counts
+from tpu_orch.cli.outputs import check_chart, check_outputs, placed
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Args:
 
 
 def run(args: Args) -> int:
-    if args.chart is not None and args.chart.suffix not in (".svg", ".png"):
-        raise InputError(f"--chart {args.chart}: give a name that ends in .svg or .png")
+    check_chart("--chart", args.chart)
+    check_outputs([("--chart", args.chart), ("--out", args.out)], [args.tools, *args.tasks])
     tasks = [task for path in args.tasks for task in read_tasks(path)]
     if not tasks:
         raise InputError("the given files hold no task")
@@ -59,7 +60,7 @@ def run(args: Args) -> int:
         from tpu_orch.reports.difficulty import save_chart  # matplotlib takes a second to import
 
         splits = ", ".join(f"{name or 'no split'} {count}" for name, count in counted["splits"].items())
-        save_chart(counted, args.chart, f"{len(tasks)} tasks ({splits})")
+        save_chart(counted, placed(args.chart), f"{len(tasks)} tasks ({splits})")
     for name in ("splits", "calls", "chain_depth", "fan_in", "different_tools", "distractors", "without_calls"):
         print(f"{name:<16} " + "  ".join(f"{value}: {count}" for value, count in counted[name].items()))
     used = counted["tools"]

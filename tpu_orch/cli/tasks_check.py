@@ -9,6 +9,7 @@ from rich.console import Console
 
 from data_pipeline.formats.rows import write_rows
 from tpu_orch.cli.inputs import World, open_world
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.counting import counter
 from tpu_orch.reports.recoverability import check, lines, row, table
 
@@ -29,6 +30,7 @@ class Args(World):
 
 
 def run(args: Args) -> int:
+    check_outputs([("--out", args.out)], args.files)
     environment, tasks = open_world(args)
     found = []
     with counter("tasks", len(tasks)) as advance:

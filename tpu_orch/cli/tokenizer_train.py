@@ -17,6 +17,7 @@ from data_pipeline.formats import iter_responses, read_tasks, read_tools
 from data_pipeline.sandbox import make_world, train_sandbox_tokenizer
 from data_pipeline.store import open_any
 from data_pipeline.tokenizers import Tokenizer
+from tpu_orch.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Args:
 
 
 def run(args: Args) -> int:
+    check_outputs([("--out", args.out)], [args.tools, *args.tasks, *args.responses, args.store])
     tokenizer = _train(args)
     tokenizer.save(args.out)
     print(f"{args.out}: {tokenizer.vocab_size} pieces, {tokenizer.identity}")

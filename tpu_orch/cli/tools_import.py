@@ -10,6 +10,7 @@ import tyro
 
 from data_pipeline.catalogues import Catalogue, Entry, import_catalogue, write_catalogue
 from data_pipeline.errors import InputError
+from tpu_orch.cli.outputs import check_outputs
 
 SHOWN = 50
 """Problems told one by one."""
@@ -43,6 +44,7 @@ class Args:
 
 
 def run(args: Args) -> int:
+    check_outputs([("--out", args.out)], [Path(args.source)])
     catalogue = with_effects(read_catalogue(args.source, args.server), args.effects)
     for fault in catalogue.faults[:SHOWN]:
         print(fault.line(), file=sys.stderr)

@@ -10,6 +10,7 @@ from data_pipeline.formats import read_tasks, read_tools, write_tasks, write_too
 from data_pipeline.formats.rows import write_rows
 from data_pipeline.mutation import Bundle, Kind, mutate
 from data_pipeline.store import build_store, open_any
+from tpu_orch.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Args:
 
 
 def run(args: Args) -> int:
+    names = ["tools.json", "changes.jsonl"]
+    names += ["responses.store"] if args.store is not None else []
+    names += ["tasks.jsonl"] if args.tasks is not None else []
+    check_outputs([("--out", args.out / name) for name in names], [args.tools, args.store, args.tasks])
     tools = read_tools(args.tools)
     records = tuple(open_any(args.store, tools).records()) if args.store is not None else ()
     tasks = tuple(read_tasks(args.tasks)) if args.tasks is not None else ()

@@ -25,6 +25,7 @@ from data_pipeline.workflows import (
     write_workflows,
 )
 from data_pipeline.workflows.published import compare, read_templates, template_edges, unlinked, why_missed
+from tpu_orch.cli.outputs import check_outputs
 
 SHOWN = 20
 
@@ -76,6 +77,7 @@ class Args:
 
 
 def run(args: Args) -> int:
+    check_outputs([("--out", args.out)], [args.tools, args.store, *args.tasks, *args.rollouts, args.against])
     tools = read_tools(args.tools)
     traces = _traces(args)
     if traces:

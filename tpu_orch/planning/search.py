@@ -37,7 +37,7 @@ def search(setting: Setting, where: Slice, workload: WorkloadOptions, assume: As
     for mesh in meshes(where.devices):
         for share in SHARES:
             run = setting.run
-            one = setting._replace(run=replace(run, micro_tokens=int(run.micro_tokens * share)))
+            one = setting._replace(run=replace(run, micro_tokens=max(int(run.micro_tokens * share), 1)))
             if found and found[-1].plan.mesh == mesh and found[-1].setting.micro_batch(mesh) == one.micro_batch(mesh):
                 continue
             try:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+LONGEST = 2**31  # tokens of a turn that may be drawn, far beyond any capacity
 NORMAL_95 = 1.6449  # standard deviations that 95 % of a normal lie below
 CALLS = (
     (2, 25),
@@ -72,7 +73,7 @@ def draw_lengths(options: WorkloadOptions, prompts: int, group: int, result_limi
             drawn = lognormal(random, options.turn_p50, options.turn_p95, calls + 1)
             characters = lognormal(random, options.response_p50, options.response_p95, calls)
             results = np.minimum(np.ceil(characters / options.characters_a_token), result_limit)
-            turns = zip(np.maximum(drawn, 1).astype(int), [*results.astype(int), 0], strict=True)
+            turns = zip(np.clip(drawn, 1, LONGEST).astype(int), [*results.astype(int), 0], strict=True)
             made.append(Lengths(prompt, options.prompt_tokens, tuple((int(own), int(fed)) for own, fed in turns)))
     return made
 

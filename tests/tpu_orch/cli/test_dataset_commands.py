@@ -92,6 +92,8 @@ def test_errors_are_one_line(
     tasks = f"{folder}/tasks.jsonl"
     assert main(["dataset", "build", "--tasks", tasks, "--out", f"{tmp_path}/d", "--tokenizer", "t"]) == 2
     assert "--tokenizer needs --tools and --store" in capsys.readouterr().err
+    assert main(["dataset", "build", "--tasks", f"{tmp_path}/d/tasks/t.jsonl", "--out", f"{tmp_path}/d"]) == 2
+    assert "d/tasks/t.jsonl, which is read, would go with the older" in capsys.readouterr().err
     assert main(["dataset", "show", str(tmp_path)]) == 2
     assert "no whole dataset here" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)

@@ -9,6 +9,7 @@ from scripted_server import ScriptedServer, calls, says
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import Malformed, ToolCall
+from tpu_orch.cli.eval import labels
 from tpu_orch.cli.main import main
 from tpu_orch.evaluation.endpoint import Endpoint, EndpointFailed, Request, read_reply
 
@@ -224,6 +225,32 @@ def test_two_runs_are_compared(tmp_path: Path, capsys) -> None:
     found = json.loads(told.read_text())
     assert found["difference"] == pytest.approx(5 / 7) and found["better"] == 5 and found["worse"] == 0
     assert "better on 5 tasks" in capsys.readouterr().out
+
+
+def test_two_runs_of_one_name_are_told_apart(tmp_path: Path, capsys) -> None:
+    both = [tmp_path / folder / "attempts.jsonl" for folder in ("first", "second")]
+    for place, path in enumerate(both):
+        path.parent.mkdir()
+        row = {"task": "t", "sample": 0, "depth": 1, "cluster": "", "solved": bool(place), "reward": 1.0, "calls": 1}
+        path.write_text(json.dumps(row) + "\n")
+    chart = tmp_path / "new" / "c.svg"
+    assert main(["eval", "--compare", *map(str, both), "--chart", str(chart)]) == 0
+    assert "first/attempts 0.000, second/attempts 1.000" in capsys.readouterr().out
+    assert all(chart.read_text().count(f"<!-- {name}/attempts -->") == 1 for name in ("first", "second"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        ("a.jsonl", "b.jsonl", ("a", "b")),
+        ("x/a.jsonl", "y/b.jsonl", ("a", "b")),
+        ("1/x/a.jsonl", "2/x/a.jsonl", ("1/x/a", "2/x/a")),
+        ("a.jsonl", "a.old", ("a.jsonl", "a.old")),
+        ("a.jsonl", "a.jsonl", ("a (first)", "a (second)")),
+    ],
+)
+def test_labels_are_the_shortest_ends_that_differ(first: str, second: str, names: tuple[str, str]) -> None:
+    assert labels(Path(first), Path(second)) == names
 
 
 def test_wrong_usage_is_told(tmp_path: Path, capsys) -> None:

@@ -54,6 +54,48 @@ def test_calls_count_whichever_way_they_came_and_verdicts_in_rows_do_not(tmp_pat
     assert [(one["task"][-1], one["sample"]) for one in attempts] == [("0", 0), ("0", 1), ("0", 2), ("1", 0)]
 
 
+def test_entries_without_an_attempt_are_told(tmp_path: Path, data: Path, capsys) -> None:
+    told = tmp_path / "new" / "r.json"
+    stored = write(tmp_path / "r.jsonl", [output(0, "[math.add(a=3)]")])
+    asked = ["eval", "--suite", "bfcl", "--data", str(data), "--rollouts", str(stored)]
+    assert main([*asked, "--out", str(told), "--chart", str(tmp_path / "other" / "c.svg")]) == 0
+    assert "1 of 2 tasks have no attempt and are not counted" in capsys.readouterr().out
+    summary = json.loads(told.read_text())
+    assert (summary["tasks"], summary["without_attempt"]) == (1, 1)
+    assert (tmp_path / "other" / "c.svg").exists()
+    assert main([*asked, "--limit", "1"]) == 0
+    assert "no attempt" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (["--limit", "-1"], "--limit must be 1 or more, found -1"),
+        (["--samples", "0"], "--samples is of no use with --rollouts alone on a public suite"),
+        (["--split", "test"], "--split is of no use with --rollouts alone on a public suite"),
+        (["--max-turns", "0"], "--max-turns, --max-tokens: 1 or more"),
+        (["--chart", "c.xyz"], "--chart c.xyz: the name must end in .png or .svg"),
+        (["--out", "/dev/null/x.json"], "--out /dev/null/x.json: nothing can be written in /dev/null"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_work(
+    tmp_path: Path, data: Path, capsys, more: list[str], what: str
+) -> None:
+    stored = write(tmp_path / "r.jsonl", [output(0, "[math.add(a=3)]")])
+    asked = ["eval", "--suite", "bfcl", "--data", str(data), "--rollouts", str(stored)]
+    assert main([*asked, "--attempts", str(tmp_path / "a.jsonl"), *more]) == 2
+    told = capsys.readouterr().err
+    assert what in told and told.count("\n") == 1
+    assert not (tmp_path / "a.jsonl").exists()
+
+
+@pytest.mark.parametrize("way", ["--rollouts=r", "--model=r", "--compare a b"])
+def test_options_that_nothing_reads_are_refused(way: str, capsys) -> None:
+    files = ["--tools=t", "--store=s", "--tasks=x"] if "=" in way else []
+    assert main(["eval", *way.split(), *files, "--samples", "4"]) == 2
+    assert "--samples is of no use with --" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("row", "what"),
     [

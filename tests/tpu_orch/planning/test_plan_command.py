@@ -59,6 +59,13 @@ def test_search_ranks_meshes_that_divide_the_model(tmp_path: Path, capsys: pytes
     assert found[0]["assumed"]["compute"] == 0.5
 
 
+def test_the_least_sizes_are_planned(tmp_path: Path) -> None:
+    least = [word for name in ("micro-tokens", "rows", "capacity", "prompts", "group") for word in (f"--{name}", "1")]
+    _, plan = planned(tmp_path, "--topology", "h100:1", "--model", "qwen3-0.6b", *least, "--workload.turn-p95", "1e300")
+    assert plan["step"]["seconds"]["total"] > 0
+    assert main(["plan", "--topology", "h100:1", "--model", "qwen3-0.6b", *least, "--search"]) in (0, 1)
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -68,9 +75,22 @@ def test_search_ranks_meshes_that_divide_the_model(tmp_path: Path, capsys: pytes
         (["--topology", "h100:8", "--mesh", "rows=8"], "give axes as fsdp=16,model=4"),
         (["--topology", "h100:64", "--mesh", "model=64"], "cannot be split over"),
         (["--topology", "h100:8", "--preset", "nosuch"], "unknown preset"),
+        (["--topology", "h100:8", "--mesh", "fsdp=--1"], "give axes as fsdp=16,model=4"),
+        (["--topology", "h100:8", "--mesh", "fsdp=4,fsdp=8"], "give axes as fsdp=16,model=4"),
+        (["--topology", "h100:8", "--rows", "0"], "--rows 0: give 1 or more"),
+        (["--topology", "h100:8", "--capacity", "-5"], "--capacity -5: give 1 or more"),
+        (["--topology", "h100:8", "--micro-tokens", "0"], "--micro-tokens 0: give 1 or more"),
+        (["--topology", "h100:8", "--price", "-1"], "--price -1: give 0 or more"),
+        (["--topology", "h100:8", "--assume.compute", "0"], "--assume.compute 0: give a share above 0 and at most 1"),
+        (["--topology", "h100:8", "--assume.compute", "5"], "--assume.compute 5: give a share above 0 and at most 1"),
+        (["--topology", "h100:8", "--assume.host-link", "nan"], "--assume.host-link nan: give a number above 0"),
+        (["--topology", "h100:8", "--workload.calls", "-7"], "--workload.calls -7: give a number of calls, or -1"),
+        (["--topology", "h100:8", "--workload.response-p50", "0"], "--workload.response-p50 0: give a number above 0"),
+        (["--topology", "h100:8", "--workload.turn-p50", "700"], "give at most --workload.turn-p95, which is 600"),
+        (["--topology", "h100:8", "--json", "/dev/null/x"], "--json /dev/null/x: nothing can be written in /dev/null"),
     ],
 )
-def test_what_does_not_fit_together_is_said_in_one_line(
+def test_what_makes_no_sense_is_said_in_one_line(
     argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["plan", *argv]) == 2

@@ -15,16 +15,16 @@ def command(suite: Path) -> list[str]:
 
 
 def test_table_json_and_chart(suite: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    out = [str(suite / name) for name in ("a.json", "a.svg")]
+    out = [str(suite / name) for name in ("new/a.json", "other/a.svg")]
     assert main([*command, "--reward", "tier", "--reward", "graduated", "--json", out[0], "--figure", out[1]]) == 0
     told = capsys.readouterr()
     assert "tier: the honest replay earns 1.000" in told.out and "doing nothing" in told.out
     assert "3 audited, 0 left out" in told.out
-    found = json.loads((suite / "a.json").read_text())
+    found = json.loads((suite / "new/a.json").read_text())
     assert [one["reward"] for one in found["rewards"]] == ["tier", "graduated"]
     means = {one["cheat"]: one["mean"] for one in found["rewards"][0]["cheats"]}
     assert means["doing nothing"] == pytest.approx(0.1)
-    svg = (suite / "a.svg").read_text()
+    svg = (suite / "other/a.svg").read_text()
     assert svg.startswith("<?xml") and "doing nothing" not in told.err
 
 
@@ -49,7 +49,7 @@ def test_tasks_that_the_store_does_not_answer_are_left_out(
         (["--reward", "tier", "--figure", "a.pdf"], "must end in .png or .svg"),
         (["--reward", "tier", "--store", "no.jsonl"], "no.jsonl"),
         (["--reward", "tier", "--json", "."], "is a folder"),
-        (["--reward", "tier", "--figure", "no-such-folder/a.png"], "its folder does not exist"),
+        (["--reward", "tier", "--figure", "/dev/null/a.png"], "nothing can be written in /dev/null"),
         (["--reward", "os:getcwd"], "os:getcwd raised TypeError"),
     ],
 )
