@@ -77,13 +77,16 @@ def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:
     statistics = sampler(run).statistics
     counts = {"rounds": 1, "groups_sampled": len(tasks), "sampled": statistics.sampled, "fed": statistics.fed}
     in_tools: float = statistics.tool_seconds
-    values: list[Values] = []
-    if run.config.trainer.credit == "forks":
-        forks = forked(run, params, episodes, rollouts, step)
-        counts |= {"forks": forks.branches, "sampled": statistics.sampled + forks.drawn}
-        in_tools, values = in_tools + forks.tool_seconds, forks.values
     sampled = time.perf_counter()
     scores = score(rollouts, {task.id: task for task in tasks}, run.material.tools, run.reward)
+    scored = time.perf_counter()
+    groups, values = np.repeat(np.arange(len(tasks)), run.config.trainer.group), []
+    if run.config.trainer.credit == "forks":
+        rewards = np.array([one.reward for one in scores], np.float32)
+        forks = forked(run, params, episodes, rollouts, rewards, groups, step)
+        counts |= {"forks": forks.branches, "sampled": statistics.sampled + forks.drawn}
+        in_tools, values = in_tools + forks.tool_seconds, forks.values
+    forking = time.perf_counter() - scored
     earned: dict[int, list[float]] = {}
     for task, one in zip(per_rollout, scores, strict=True):
         earned.setdefault(task.calls, []).append(float(np.float32(one.reward)))
@@ -91,10 +94,10 @@ def play(run: Run, params: Any, tasks: Sequence[Task], step: int) -> Experience:
         per_rollout,
         rollouts,
         scores,
-        np.repeat(np.arange(len(tasks)), run.config.trainer.group),
+        groups,
         earned,
         counts,
-        {"sampling": sampled - began - in_tools, "tools": in_tools, "rewards": time.perf_counter() - sampled},
+        {"sampling": sampled - began + forking - in_tools, "tools": in_tools, "rewards": scored - sampled},
         values,
     )
 

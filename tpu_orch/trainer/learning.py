@@ -67,7 +67,7 @@ def token_advantages(
       divergence: of each token, where it is charged to rewards.
     """
     if run.config.trainer.credit == "forks":
-        of_turns = advantages_of_turns(made.values, rewards, made.groups)
+        of_turns = advantages_of_turns(made.values, rewards)
         turn_of = [np.zeros(0, np.int32) if one.ledger is None else one.ledger.turn for one in made.rollouts]
         return [turn_advantages(*each) for each in zip(turn_of, of_turns, strict=True)]
     sampled = [_marks(rollout) for rollout in made.rollouts]

@@ -18,12 +18,13 @@ from data_pipeline.words.rollouts import Turn
 from rewards.scoring import find_reward
 from tpu_orch.config import RunConfig, TrainerOptions
 from tpu_orch.engine import Engine, Episode
-from tpu_orch.trainer.experience import from_json, joined, only, play, to_json
+from tpu_orch.trainer.experience import from_json, joined, learnt_from, only, play, to_json
 from tpu_orch.trainer.forking import branches_of, turn_ends
 from tpu_orch.trainer.learning import token_advantages
 from tpu_orch.trainer.material import Material
 from tpu_orch.trainer.parts import Run
 from tpu_orch.trainer.policies import objective_of
+from tpu_orch.training.advantages import unlike
 
 TASKS = [Task(name, "", ("move",), (), answer=2, has_answer=True, calls=1) for name in ("a", "b")]
 GROUP, FORKS = 3, 4
@@ -115,11 +116,29 @@ def test_turns_get_what_they_changed_in_the_rewards_of_the_branches() -> None:
     for place, (each, rollout) in enumerate(zip(got, made.rollouts, strict=True)):
         begins = GROUP * (place // GROUP)
         others = [made.rewards[n] for n in range(begins, begins + GROUP) if n != place]
-        between = np.mean(made.values[place][0])
+        assert made.values[place][0] == pytest.approx(others)
+        between = np.mean(made.values[place][1])
         assert rollout.ledger is not None
         np.testing.assert_allclose(each[rollout.ledger.turn == 0], between - np.mean(others), atol=1e-6)
         np.testing.assert_allclose(each[rollout.ledger.turn == 1], made.rewards[place] - between, atol=1e-6)
         assert not each[rollout.ledger.turn < 0].any()
+
+
+def test_only_what_the_update_looks_at_has_branches_and_the_whole_group_is_its_baseline() -> None:
+    run = game_run(kept_of_group=2)
+    made = play(run, None, TASKS, step=0)
+    looked = unlike(made.rewards, made.groups, 2)
+    assert made.counts["forks"] == 2 * 2 * FORKS
+    assert [bool(values) for values in made.values] == looked.tolist()
+    some = learnt_from(made, 2)
+    got = token_advantages(run, some, some.rewards, None)
+    for each, rollout, values, place in zip(got, some.rollouts, some.values, np.flatnonzero(looked), strict=True):
+        others = [r for n, r in enumerate(made.rewards) if made.groups[n] == made.groups[place] and n != place]
+        assert rollout.ledger is not None and len(others) == GROUP - 1
+        first = np.mean(values[1]) - np.mean(others)
+        np.testing.assert_allclose(each[rollout.ledger.turn == 0], first, atol=1e-6)
+    indices = [(episode.task.id, episode.group_index) for episode in run.engine.asked]
+    assert len(set(indices)) == len(indices)
 
 
 def test_a_waiting_batch_keeps_its_branches() -> None:

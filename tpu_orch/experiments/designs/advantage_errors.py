@@ -142,6 +142,6 @@ def estimate(parent: Parent, turn: int, rng: np.random.Generator) -> tuple[float
     whole = float(group_advantages(rewards, groups, deviation=False)[0])
     verdicts = whole + float(call_advantages([one.credits for one in together], groups)[0][turn])
     forks = [[each[n].reward for n in rng.integers(len(each), size=FORKS)] for each in begins[1:]]
-    values = [forks, *([] for _ in mates)]
-    by_turn = advantages_of_turns(values, np.array([parent.own.reward, *rewards[1:]], np.float32), groups)[0]
+    values = [[mate.reward for mate in mates], *forks]
+    by_turn = advantages_of_turns([values], np.array([parent.own.reward], np.float32))[0]
     return whole, verdicts, float(by_turn[turn])
