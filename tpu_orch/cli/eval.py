@@ -217,7 +217,7 @@ def tell(args: Args, attempts: list[Attempt], title: str, more: JsonObject, figu
     from tpu_orch.evaluation.attempts import summarise_attempts
     from tpu_orch.reports.evaluation import draw_summaries, show_summary
 
-    summary = {**summarise_attempts(attempts, args.seed), **({"benchmark": figures} if figures else {})}
+    summary = {**summarise_attempts(attempts), **({"benchmark": figures} if figures else {})}
     if args.attempts is not None:
         write_rows(args.attempts, [attempt.row() for attempt in attempts])
     if args.out is not None:
@@ -243,7 +243,7 @@ def compare(args: Args, first: Path, second: Path) -> int:
         told = {"first": str(first), "second": str(second), **found._asdict(), "interval": [*found.interval]}
         write_json(placed(args.out), told)
     if args.chart is not None:
-        summaries = [summarise_attempts(attempts, args.seed) for attempts in (one, other)]
+        summaries = [summarise_attempts(attempts) for attempts in (one, other)]
         draw_summaries(placed(args.chart), dict(zip(names, summaries, strict=True)), " and ".join(names))
     show_comparison(found, *names)
     return 0

@@ -222,4 +222,4 @@ class Args:
     """Compares two files of attempts, task by task, and evaluates nothing."""
 
     seed: int = 0
-    """Of the draws of examples, of an endpoint's samples, and of the intervals."""
+    """Of the draws of examples, of an endpoint's samples, and of a comparison's interval and test."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import Fields, iter_rows
 from data_pipeline.words import JsonObject
-from tpu_orch.evaluation.statistics import Comparison, compare, hierarchical_interval, pass_at_k, pass_hat_k
+from tpu_orch.evaluation.intervals import clustered_wilson
+from tpu_orch.evaluation.statistics import Comparison, compare, pass_at_k, pass_hat_k
 
 
 class Attempt(NamedTuple):
@@ -17,7 +18,7 @@ class Attempt(NamedTuple):
     depth: int
     """Calls that the task needs; 0: the right thing is to call nothing."""
     cluster: str
-    """The workflow, or the benchmark's category."""
+    """The workflow; a task that shares none stands by itself. Never a category: a benchmark chose those, none was drawn."""
     solved: bool
     reward: float
     calls: int
@@ -52,7 +53,7 @@ def read_attempts(path: Path) -> list[Attempt]:
     return found
 
 
-def summarise_attempts(attempts: Sequence[Attempt], seed: int = 0) -> JsonObject:
+def summarise_attempts(attempts: Sequence[Attempt]) -> JsonObject:
     """The result as plain JSON.
 
     Returns:
@@ -62,7 +63,7 @@ def summarise_attempts(attempts: Sequence[Attempt], seed: int = 0) -> JsonObject
     """
     tasks = _by_task(attempts)
     depths = sorted({attempt.depth for attempt in attempts})
-    by_depth = {str(depth): _depth([one for one in tasks.values() if one[0].depth == depth], seed) for depth in depths}
+    by_depth = {str(depth): _depth([one for one in tasks.values() if one[0].depth == depth]) for depth in depths}
     deep = [by_depth[str(depth)]["solved"] for depth in depths if depth] or [by_depth[str(d)]["solved"] for d in depths]
     fewest = min((len(some) for some in tasks.values()), default=0)
     ks = [k for k in (1, 2, 4, 8, 16, 32, 64) if k < fewest] + ([fewest] if fewest else [])
@@ -74,7 +75,7 @@ def summarise_attempts(attempts: Sequence[Attempt], seed: int = 0) -> JsonObject
         "attempts": len(attempts),
         "accuracy": sum(deep) / len(deep) if deep else 0.0,
         "solved": _mean([_solved(some) for some in tasks.values()]),
-        "interval": list(_interval(list(tasks.values()), seed)),
+        "interval": list(_interval(list(tasks.values()))),
         "reward": _mean([one.reward for one in attempts]),
         "by_depth": by_depth,
         "pass_at_k": {str(k): _mean([pass_at_k(n, c, k) for n, c in counts]) for k in ks},
@@ -111,21 +112,21 @@ def _by_task(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
     return tasks
 
 
-def _depth(tasks: Sequence[Sequence[Attempt]], seed: int) -> JsonObject:
+def _depth(tasks: Sequence[Sequence[Attempt]]) -> JsonObject:
     return {
         "tasks": len(tasks),
         "attempts": sum(map(len, tasks)),
         "solved": _mean(list(map(_solved, tasks))),
-        "interval": list(_interval(tasks, seed)),
+        "interval": list(_interval(tasks)),
         "reward": _mean([one.reward for some in tasks for one in some]),
     }
 
 
-def _interval(tasks: Sequence[Sequence[Attempt]], seed: int) -> tuple[float, float]:
+def _interval(tasks: Sequence[Sequence[Attempt]]) -> tuple[float, float]:
     groups: dict[str, list[float]] = {}
     for some in tasks:
         groups.setdefault(some[0].cluster or some[0].task, []).append(_solved(some))
-    return hierarchical_interval(list(groups.values()), seed=seed)
+    return clustered_wilson(list(groups.values()))
 
 
 def _solved(some: Sequence[Attempt]) -> float:

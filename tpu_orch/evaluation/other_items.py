@@ -98,6 +98,8 @@ def _conversation(entry: CfbEntry, calling: Calling, max_turns: int, sample: int
     outcome = judge_conversation(entry.conversation, made, schemas)
     share = outcome.calls_matched / outcome.calls if outcome.calls else 0.0
     note = "" if outcome.success else outcome.message
-    attempt = Attempt(entry.id, sample, entry.depth, entry.domain, outcome.success, share, calls, note)
+    reference = [call for turn in entry.conversation for call in turn.get("function_call") or ()]
+    cluster = " > ".join(str(call.get("name")) for call in reference)
+    attempt = Attempt(entry.id, sample, entry.depth, cluster, outcome.success, share, calls, note)
     record = {"id": entry.id, "functions": list(entry.functions), "conversations": list(entry.conversation)}
     return Finished(attempt, {**record, "gen_convs": made, "outcome": outcome._asdict()})

@@ -83,11 +83,10 @@ def benchmark_items(suite: Suite, options: BenchmarkOptions) -> list[Item]:
 
 def benchmark_figures(suite: Suite, finished: Sequence[Finished]) -> JsonObject:
     """The benchmark's own metrics over these attempts, in its own units."""
-    attempts = [one.attempt for one in finished]
     if suite == "bfcl":
         categories: dict[str, list[bool]] = {}
-        for attempt in attempts:
-            categories.setdefault(attempt.cluster, []).append(attempt.solved)
+        for one in finished:
+            categories.setdefault(one.record["category"], []).append(one.attempt.solved)
         shares = {name: 100 * sum(some) / len(some) for name, some in sorted(categories.items())}
         groups = standing(shares, {name: len(some) for name, some in categories.items()})
         return {**shares, "leaderboard overall, missing categories 0": groups.overall, "multi_turn": groups.multi_turn}

@@ -1,7 +1,7 @@
 """What may be said of attempts at tasks: pass@k, pass^k, intervals that respect workflows, and one run against another.
 
-Tasks of one workflow resemble each other, so intervals resample workflows first and tasks within them (a two-stage
-bootstrap), and the test of a difference flips the signs of whole workflows.
+Tasks of one workflow resemble each other, so the interval of a difference resamples workflows first and tasks within them (a
+two-stage bootstrap), and the test of a difference flips the signs of whole workflows. Shares have `clustered_wilson`.
 """
 
 import math
@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tpu_orch.evaluation.intervals import clustered_wilson
+
 DRAWS = 2000
 FLIPS = 10_000
+FEWEST = 6
+"""Workflows that a test needs: the signs of five fall alike once in sixteen times, so p would never get below .0625."""
 
 
 def pass_at_k(tries: int, right: int, k: int) -> float:
@@ -65,10 +69,12 @@ class Comparison(NamedTuple):
     second: float
     difference: float
     interval: tuple[float, float]
-    p_value: float
-    """Two-sided, of no difference: signs of whole workflows flipped at random."""
+    p_value: float | None
+    """Two-sided, of no difference: signs of whole workflows flipped at random. None where workflows are too few to tell."""
     better: int
     worse: int
+    untested: str
+    """Why there is no p-value; empty where there is one."""
 
 
 def compare(
@@ -94,17 +100,31 @@ def compare(
     groups: dict[str, list[float]] = {}
     for task in shared:
         groups.setdefault(clusters.get(task, str(task)), []).append(differences[task])
-    sums = np.array([math.fsum(group) for group in groups.values()])
-    observed = abs(sums.sum())
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(flips, len(sums)))
-    extreme = int((np.abs(signs @ sums) >= observed - 1e-12).sum())
+    few = len(groups) < FEWEST
     return Comparison(
         len(shared),
         math.fsum(first[task] for task in shared) / len(shared),
         math.fsum(second[task] for task in shared) / len(shared),
-        float(sums.sum() / len(shared)),
-        hierarchical_interval(list(groups.values()), seed=seed),
-        (extreme + 1) / (flips + 1),
+        math.fsum(differences.values()) / len(shared),
+        _interval(list(groups.values()), seed),
+        None if few else _p_value([math.fsum(group) for group in groups.values()], seed, flips),
         sum(value > 0 for value in differences.values()),
         sum(value < 0 for value in differences.values()),
+        f"{len(groups)} workflow{'s' * (len(groups) > 1)}, a test needs {FEWEST}" if few else "",
     )
+
+
+def _p_value(sums: Sequence[float], seed: int, flips: int) -> float:
+    """Share of flips of the signs that leave a sum at least as far from 0; the flip that was observed is one of them."""
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(flips, len(sums)))
+    extreme = int((np.abs(signs @ np.array(sums)) >= abs(math.fsum(sums)) - 1e-12).sum())
+    return (extreme + 1) / (flips + 1)
+
+
+def _interval(groups: Sequence[Sequence[float]], seed: int) -> tuple[float, float]:
+    """Of mean differences. Few workflows, or differences that are all alike, leave a bootstrap nothing to resample."""
+    values = [value for group in groups for value in group]
+    if len(groups) >= FEWEST and max(values) - min(values) > 1e-9:
+        return hierarchical_interval(groups, seed=seed)
+    low, high = clustered_wilson([[(1 + value) / 2 for value in group] for group in groups])
+    return 2 * low - 1, 2 * high - 1

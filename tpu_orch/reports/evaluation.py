@@ -35,9 +35,10 @@ def show_summary(summary: JsonObject, title: str) -> None:
 def show_comparison(found: Comparison, first: str, second: str) -> None:
     low, high = found.interval
     print(f"{found.tasks} tasks in both: {first} {found.first:.3f}, {second} {found.second:.3f}")
-    print(
-        f"difference {found.difference:+.3f} ({low:+.3f} to {high:+.3f}), p = {found.p_value:.4f} (signs of workflows flipped)"
+    tested = (
+        f"no p ({found.untested})" if found.p_value is None else f"p = {found.p_value:.4f} (signs of workflows flipped)"
     )
+    print(f"difference {found.difference:+.3f} ({low:+.3f} to {high:+.3f}), {tested}")
     print(f"better on {found.better} tasks, worse on {found.worse}")
 
 

@@ -224,7 +224,18 @@ def test_two_runs_are_compared(tmp_path: Path, capsys) -> None:
     assert main(["eval", "--compare", *both, "--out", str(told)]) == 0
     found = json.loads(told.read_text())
     assert found["difference"] == pytest.approx(5 / 7) and found["better"] == 5 and found["worse"] == 0
+    assert found["p_value"] == pytest.approx(2 / 2**5, abs=0.01)  # of entries, however few categories they stand in
     assert "better on 5 tasks" in capsys.readouterr().out
+
+
+def test_too_few_workflows_for_a_test_are_told_in_print_and_file(tmp_path: Path, capsys) -> None:
+    row = {"task": "t", "sample": 0, "depth": 1, "cluster": "w", "solved": True, "reward": 1.0, "calls": 1}
+    (path := tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert main(["eval", "--compare", str(path), str(path), "--out", str(tmp_path / "c.json")]) == 0
+    why = "1 workflow, a test needs 6"
+    assert f"no p ({why})" in capsys.readouterr().out
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert found["p_value"] is None and found["untested"] == why
 
 
 def test_two_runs_of_one_name_are_told_apart(tmp_path: Path, capsys) -> None:

@@ -206,6 +206,7 @@ def test_a_conversation_reads_the_published_observations(tmp_path: Path) -> None
         (True, ""),
         (False, "no call matched"),
     ]
+    assert {row["cluster"] for row in read(tmp_path / "a.jsonl")} == {"Search_Car_Location > Details"}
     assert json.loads(told.read_text())["benchmark"] == {
         "success %": 50.0,
         "call accuracy %": 50.0,
