@@ -155,7 +155,8 @@ def tuned(experiment: Experiment, out: Path) -> Experiment:
         ends = {rate: measure.curve(one.out, 0)[-1] for rate, one in tuning.tries(experiment, out, arm).items()}
         own = arm_config(experiment, out, Trial(tuning.SEED, arm)).trainer.learning_rate
         tried += tuning.tries_of(experiment, own, arm.name, ends)
-    tuning.write_tries(out, tried)
+    with claimed(out / "results.lock", wait=True):  # others write the same
+        tuning.write_tries(out, tried)
     for row in tried:
         if row["chosen"]:
             say(f"{experiment.name}: arm {row['arm']} learns at {row['learning_rate']:g}")

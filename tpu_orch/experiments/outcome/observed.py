@@ -31,7 +31,7 @@ def observed(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Titled]
         if any(one.seeds for one in found):
             lines.append([arm.name, *map(spread, found)])
     caption = "Means over the seeds with 95 % t-intervals; of a series over the updates, its last quarter."
-    made = [Titled("Also measured", caption, Numbers(["arm", *names], lines))]
+    own = Titled("Also measured", caption, Numbers(["arm", *names], lines))
     lines = []
     for one in experiment.contrasts:
         for name in names:
@@ -40,10 +40,10 @@ def observed(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Titled]
                 said = verdict(mean, f"more under {one.first}", f"more under {one.second}")
                 lines.append([f"{one.first} - {one.second}", name, str(mean.seeds), spread(mean), said])
     caption = "The same, seed by seed, with 95 % t-intervals."
-    return [
-        *made,
-        Titled("Differences in these", caption, Numbers(["difference", "what", "seeds", "", "which says"], lines)),
-    ]
+    paired_ones = Titled(
+        "Differences in these", caption, Numbers(["difference", "what", "seeds", "", "which says"], lines)
+    )
+    return [table for table in (own, paired_ones) if table.numbers.rows]
 
 
 def at_end(row: JsonObject, name: str) -> float | None:
