@@ -60,22 +60,23 @@ def wrap_function(name: str, function: Callable[[Rollout, Task, Mapping[str, Too
     def components(features: Any) -> tuple[Any, ...]:
         return tuple(features[:, k] for k in range(len(weights)))
 
-    return Reward(name, "a function of the user's own", judge, batch, components, weights)
+    reward = Reward(name, "a function of the user's own", judge, batch, components, weights)
+    reward.weight_vector(weights)
+    return reward
 
 
 def _checked(name: str, weights: Any) -> dict[str, float]:
-    """The weights that a function carries. Raises `InputError`."""
+    """The weights that a function carries; `Reward.weight_vector` says which numbers will do. Raises `InputError`."""
     if not isinstance(weights, Mapping) or not weights:
         raise InputError(
             f"reward {name}: its weights must be a mapping of components to numbers, found {weights!r:.60}"
         )
     for component, weight in weights.items():
-        known = isinstance(component, str) and isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not known or not 0 <= weight < math.inf:
-            raise InputError(f"reward {name}: the weight of {component!r:.40} must be at least 0, found {weight!r:.40}")
-    if not any(weights.values()):
-        raise InputError(f"reward {name}: some weight must be above 0")
-    return dict(weights)
+        if not isinstance(component, str) or not isinstance(weight, int | float) or isinstance(weight, bool):
+            raise InputError(
+                f"reward {name}: the weight of {component!r:.40} must be a number of at least 0, found {weight!r:.40}"
+            )
+    return {component: float(weight) for component, weight in weights.items()}
 
 
 def _place(error: Exception) -> str:

@@ -12,12 +12,11 @@ from data_pipeline.words import JsonObject, Task
 from rewards.reward import Reward
 from tpu_orch.cli.eval_checks import check, journal_of
 from tpu_orch.cli.eval_options import Args
-from tpu_orch.cli.inputs import stamp
 from tpu_orch.cli.outputs import placed
 from tpu_orch.evaluation.asking import Item
 from tpu_orch.evaluation.attempts import Attempt
 from tpu_orch.reports.counting import counter
-from tpu_orch.runs.files import write_json
+from tpu_orch.runs.files import stamp, write_json
 
 
 def run(args: Args) -> int:

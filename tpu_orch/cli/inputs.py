@@ -55,12 +55,6 @@ def open_world(world: World) -> tuple[Environment, list[Task]]:
     return Environment(tools, StoreBackend(open_any(world.store, tools))), tasks
 
 
-def stamp(path: Path) -> list[str | int]:
-    """What changes when a file does."""
-    found = path.stat()
-    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
-
-
 def policy_files(folder: Path | None) -> list[Path]:
     """What the policy of a run or an import is read from; nothing where there is none."""
     if folder is None:

@@ -18,9 +18,10 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats.rollouts import rollout_to_row
 from data_pipeline.jsontext import read_json, write_json
 from data_pipeline.words import Json, ResultKind, Rollout, Task
-from tpu_orch.cli.inputs import World, open_world, policy_files, stamp
+from tpu_orch.cli.inputs import World, open_world, policy_files
 from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.reports.counting import counter
+from tpu_orch.runs.files import stamp
 from tpu_orch.runs.parts import appended, whole_lines
 
 CHUNK = 64  # tasks between writes of a replay

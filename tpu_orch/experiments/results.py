@@ -40,5 +40,10 @@ def write_results(path: Path, rows: Sequence[JsonObject], arms: Sequence[str]) -
     """Writes the rows by seed and in the order of the arms (others behind them), and returns them so."""
     order = {name: place for place, name in enumerate(arms)}
     rows = sorted(rows, key=lambda row: (row["seed"], order.get(row["arm"], len(order)), row["arm"]))
-    write_whole(path, "".join(spaced_json(row) + "\n" for row in rows).encode())
+    write_lines(path, rows)
     return rows
+
+
+def write_lines(path: Path, rows: Sequence[JsonObject]) -> None:
+    """Writes rows as lines that people can read, in place of what was there."""
+    write_whole(path, "".join(spaced_json(row) + "\n" for row in rows).encode())

@@ -15,7 +15,7 @@ from tpu_orch.experiments import measure, tuning
 from tpu_orch.experiments.borrowing import borrowed, left_out, missing, settings
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, arm_config, start_config, test_config, trials
-from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_results
+from tpu_orch.experiments.results import RESULTS, read_results, row_of, write_lines, write_results
 from tpu_orch.experiments.sharing import Work, lock_of, share
 from tpu_orch.pod.agreement import code_version
 from tpu_orch.reports.messages import say
@@ -156,7 +156,7 @@ def tuned(experiment: Experiment, out: Path) -> Experiment:
         own = arm_config(experiment, out, Trial(tuning.SEED, arm)).trainer.learning_rate
         tried += tuning.tries_of(experiment, own, arm.name, ends)
     with claimed(out / "results.lock", wait=True):  # others write the same
-        tuning.write_tries(out, tried)
+        write_lines(out / tuning.TUNING, tried)
     for row in tried:
         if row["chosen"]:
             say(f"{experiment.name}: arm {row['arm']} learns at {row['learning_rate']:g}")

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipeline.errors import InputError
-from data_pipeline.jsontext import JsonError, read_json, spaced_json
+from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.words import JsonObject
 from tpu_orch.config import RunConfig
 from tpu_orch.experiments.frame import Arm, Experiment, with_changes
 from tpu_orch.experiments.measure import deep_answer
 from tpu_orch.experiments.plan import Trial, arm_config
-from tpu_orch.runs.files import write_whole
 
 TUNING = "tuning.jsonl"
 SEED = 1000
@@ -95,11 +94,6 @@ def read_tries(out: Path) -> list[JsonObject]:
         return [read_json(line) for line in path.read_bytes().splitlines()] if path.exists() else []
     except JsonError as error:
         raise InputError(f"{path}: not JSON ({error}); delete it, and the same command makes it anew") from None
-
-
-def write_tries(out: Path, tried: Sequence[JsonObject]) -> None:
-    """Keeps them in an experiment's folder."""
-    write_whole(out / TUNING, "".join(spaced_json(row) + "\n" for row in tried).encode())
 
 
 def with_rates(experiment: Experiment, tried: Sequence[JsonObject]) -> Experiment:

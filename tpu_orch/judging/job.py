@@ -12,6 +12,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.words import JsonObject
 from tpu_orch.judging.suites import SUITES, Options
+from tpu_orch.runs.files import stamp
 from tpu_orch.runs.parts import appended, whole_lines
 
 
@@ -37,7 +38,7 @@ def judge_file(
       inputs: every file that the verdicts depend on; another state of them starts the job over.
       on_row: called after each row.
     """
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
+    stats = [stamp(path) for path in inputs]
     identity = hashlib.sha256(json.dumps([suite, options.fixed, stats]).encode()).hexdigest()
     tally = Tally()
     for line in whole_lines(out, identity):
@@ -47,8 +48,8 @@ def judge_file(
         for place, (number, text) in enumerate(_lines(source)):
             if place < tally.rows:
                 continue
-            row, error = judge_line(suite, number, text, options)
-            file.write(written(row) + b"\n")
+            judged, error = judge_line(suite, number, text, options)
+            file.write(judged + b"\n")
             tally = tally.plus(error)
             on_row()
     return tally
@@ -72,17 +73,15 @@ def written(row: JsonObject) -> bytes:
         return json.dumps(row).encode()
 
 
-def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[JsonObject, str | None]:
-    """(the judged row, None), or (the row with `error`, what was wrong with it)."""
+def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[bytes, str | None]:
+    """(the judged row as a line, None), or (the row with `error`, what was wrong with it)."""
     row: JsonObject = {}
     try:
         value = read_json(text.strip())
         if type(value) is not dict:
             raise InputError("expected a JSON object")
         row = value
-        judged = SUITES[suite](row, options)
-        written(judged)
-        return judged, None
+        return written(SUITES[suite](row, options)), None
     except (JsonError, InputError) as error:
         problem = str(error)
     except KeyError as error:
@@ -90,4 +89,4 @@ def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[
     except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
         problem = f"is not in the form of this suite ({type(error).__name__}: {error})"
     problem = f"line {number}: {problem}".splitlines()[0][:300]
-    return {**row, "line": number, "error": problem}, problem
+    return written({**row, "line": number, "error": problem}), problem

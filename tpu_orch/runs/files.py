@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what tells a file from what it was before."""
 
 import json
 import os
@@ -15,6 +15,12 @@ def write_whole(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def stamp(path: Path) -> list[str | int]:
+    """What changes when a file does."""
+    found = path.stat()
+    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
 
 
 def write_json(path: Path, value: Json) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tpu_orch.pod.fetch import fetch, is_remote, look
+from tpu_orch.runs import files
 from tpu_orch.scoring.job import Spec
 from tpu_orch.trainer.platform import cache_folder
 
@@ -26,5 +27,4 @@ def stamp(location: str) -> list[str | int]:
     """What changes when a file does."""
     if is_remote(location):
         return [location, look(location).stamp]
-    found = Path(location).stat()
-    return [str(Path(location).resolve()), found.st_size, found.st_mtime_ns]
+    return files.stamp(Path(location))
