@@ -15,6 +15,7 @@ from data_pipeline.named_modules import import_named
 from data_pipeline.store.opening import open_any
 from data_pipeline.words.tools import Tool
 
+LONGEST_TIMEOUT_S = 86_400
 FORMS = "store:FILE, python:MODULE:NAME, http, http://HOST, https://HOST, mcp:URL or mcp:COMMAND"
 
 
@@ -29,8 +30,11 @@ def open_backend(
     """The backend that the text names, closed at the end.
 
     tools_path: the tools.json whose `http` fields an HTTP backend follows. environment: where secrets are.
-    Raises `InputError` for a text of no known form, `WorkFailed` for a server that cannot be reached.
+    timeout_s: how long a call over a network may take.
+    Raises `InputError` for a text of no known form or a time out of range, `WorkFailed` for a server that cannot be reached.
     """
+    if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
+        raise InputError(f"a call's timeout must be above 0 and at most {LONGEST_TIMEOUT_S} seconds, found {timeout_s}")
     kind, _, rest = text.partition(":")
     if kind == "store" and rest:
         yield StoreBackend(open_any(rest, tools))

@@ -71,6 +71,12 @@ def test_a_url_names_a_backend(guide: Guide, guide_file: Path, tmp_path: Path) -
             pass
 
 
+@pytest.mark.parametrize("timeout_s", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_timeout_out_of_range_is_refused(timeout_s: float) -> None:
+    with pytest.raises(InputError, match="timeout"), open_backend("python:json", {}, "tools.json", {}, timeout_s):
+        pass
+
+
 THING = {"city": "Rome", "n": 1.0, "gone": None}
 
 
