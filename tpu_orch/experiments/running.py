@@ -187,7 +187,7 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
         "arm": trial.arm.name,
         "updates": arm.trainer.steps if trial.arm.trains else 0,
         "supervised": arm.warmup.steps if trial.arm.trains else 0,
-        "learning_rate": arm.trainer.learning_rate,
+        "learning_rate": learning_rate(arm) if trial.arm.trains else None,
         "code": code_version(),
         "machine": summary["machine"],
         **learnt(experiment, trial, arm),
@@ -199,6 +199,11 @@ def made(experiment: Experiment, out: Path, trial: Trial, rows: Sequence[JsonObj
             "this_sitting": round(time.perf_counter() - began, 2),
         },
     }
+
+
+def learning_rate(arm: RunConfig) -> float:
+    """That of the updates, or of the supervised steps of an arm that makes no updates."""
+    return arm.trainer.learning_rate if arm.trainer.steps else arm.warmup.learning_rate
 
 
 def learnt(experiment: Experiment, trial: Trial, arm: RunConfig) -> JsonObject:

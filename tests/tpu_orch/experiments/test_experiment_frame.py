@@ -197,7 +197,11 @@ def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(m
     stand_in = StandIn()
     monkeypatch.setattr(running, "train", stand_in)
     rows = running.run_experiment(experiment(), out, range(1), 4, tune=True)
-    assert {row["arm"]: row["learning_rate"] for row in rows} == {"tier": 2e-3, "outcome": 4e-3, "sft": 2e-3}
+    assert {row["arm"]: row["learning_rate"] for row in rows} == {
+        "tier": 2e-3,
+        "outcome": 4e-3,
+        "sft": experiment().common.warmup.learning_rate,
+    }
     tried = [config for config in stand_in.configs if "tuning" in str(config.out)]
     assert [one.trainer.learning_rate for one in tried] == [1e-3, 2e-3, 4e-3] * 2
     assert {one.seed for one in tried} == {1000} and {one.trainer.steps for one in tried} == {1}

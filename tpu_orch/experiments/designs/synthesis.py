@@ -34,7 +34,7 @@ def synthesis() -> Experiment:
             Arm("start", "the policy that all arms begin with", trains=False),
             Arm("constrained", "tasks drawn by joins"),
             Arm("unconstrained", "tasks drawn blindly, for about as long", {**blind, "world.attempts": 12_000}),
-            Arm("unconstrained-long", "tasks drawn blindly, 17 times as long", {**blind, "world.attempts": 200_000}),
+            Arm("unconstrained-long", "tasks drawn blindly, 17 times the draws", {**blind, "world.attempts": 200_000}),
         ],
         contrasts=[
             Contrast("constrained", "unconstrained"),
