@@ -13,7 +13,7 @@ from tpu_orch.config import RunConfig
 from tpu_orch.evaluation.stages import STAGES
 from tpu_orch.pod.cluster import join_cluster
 from tpu_orch.pod.fetch import local_arguments
-from tpu_orch.presets import PRESETS, find_preset
+from tpu_orch.presets import PRESETS, check_reads, find_preset
 from tpu_orch.runs.folder import REPORT, SUMMARY
 from tpu_orch.runs.processes import first_process
 from tpu_orch.trainer.platform import cache_folder, prepare_platform
@@ -40,13 +40,15 @@ def parse(word: str, argv: Sequence[str]) -> RunConfig | None:
     if argv[0].startswith("-"):
         raise InputError(f"the preset comes first\n{usage(word)}")
     preset = find_preset(argv[0])
-    return tyro.cli(
+    config = tyro.cli(
         RunConfig,
         default=preset.config(),
         prog=f"tpu-orch {word} {argv[0]}",
         description=preset.config.__doc__,
         args=list(argv[1:]),
     )
+    check_reads(config)
+    return config
 
 
 def run_argv(argv: Sequence[str]) -> int:

@@ -15,16 +15,22 @@ class Preset(NamedTuple):
     """Its defaults; the docstring is what people read."""
     prepare: Callable[[RunConfig, Path], Material]
     """Makes the material, writing store and tokenizer into the run folder (or reading them back on a resume)."""
+    reads: tuple[str, ...] = ()
+    """Which of `INPUTS` it reads."""
+
+
+INPUTS = {"data": "--data", "weights": "--model", "tools": "--tools", "store": "--store", "tasks": "--tasks"}
+"""Fields of a configuration that name what the user has -> their options."""
 
 
 PRESETS: dict[str, Preset] = {
     "sandbox": Preset(sandbox.sandbox, sandbox.prepare),
     "sandbox-long": Preset(sandbox.sandbox_long, sandbox.prepare),
-    "booking": Preset(recorded.booking, recorded.prepare),
-    "own": Preset(own.own, own.prepare),
-    "qwen3-8b-graduated": Preset(qwen3.qwen3_8b_graduated, recorded.prepare),
-    "qwen3-8b-tier": Preset(qwen3.qwen3_8b_tier, recorded.prepare),
-    "routes": Preset(routes.routes, routes.prepare),
+    "booking": Preset(recorded.booking, recorded.prepare, reads=("data",)),
+    "own": Preset(own.own, own.prepare, reads=("weights", "tools", "store", "tasks")),
+    "qwen3-8b-graduated": Preset(qwen3.qwen3_8b_graduated, recorded.prepare, reads=("data",)),
+    "qwen3-8b-tier": Preset(qwen3.qwen3_8b_tier, recorded.prepare, reads=("data",)),
+    "routes": Preset(routes.routes, routes.prepare, reads=("weights",)),
     "synthesised": Preset(synthesised.synthesised, synthesised.prepare),
 }
 
@@ -34,3 +40,12 @@ def find_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r:.80}; there are {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def check_reads(config: RunConfig) -> None:
+    """Raises InputError for an input that the preset would not look at."""
+    reads = find_preset(config.preset).reads
+    for field, option in INPUTS.items():
+        if getattr(config, field) is not None and field not in reads:
+            able = [name for name, preset in PRESETS.items() if field in preset.reads]
+            raise InputError(f"preset {config.preset} does not read {option}, which is for {', '.join(able)}")

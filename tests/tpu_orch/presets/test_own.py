@@ -47,6 +47,13 @@ def test_what_is_missing_is_named() -> None:
         asked(config)
 
 
+def test_an_input_that_a_preset_would_not_look_at_is_refused() -> None:
+    with pytest.raises(InputError, match="sandbox does not read --data, which is for booking, qwen3"):
+        parse("train", ["sandbox", "--data", "folder"])
+    with pytest.raises(InputError, match="qwen3-8b-tier does not read --model, which is for own, routes"):
+        parse("sft", ["qwen3-8b-tier", "--model", "weights/qwen3-8b"])
+
+
 def test_functions_of_the_user_answer() -> None:
     backend, identity = answering("sys:getsizeof", {})
     assert isinstance(backend, PythonBackend) and identity == "sys:getsizeof "
