@@ -8,8 +8,8 @@
 #   VALUES.yaml  values to start from, as `parameter: [values]`; two or three known ids are often enough
 #
 # Settings, as environment variables: BUDGET calls that exploring may make (500), PER_SECOND most calls a second (5),
-# TASKS of each workflow (10), CALLS least and most calls of a task (1:4), TPU_ORCH the command. Secrets of your API:
-# step 1 says which variables it expects them in. Tools that change things are never called.
+# TASKS of each workflow (10), CALLS least and most calls of a task (1:4), SPLITS (train=0.8,test=0.2), TPU_ORCH the command.
+# Secrets of your API: step 1 says which variables it expects them in. Tools that change things are never called.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tpu_scripts/shown.sh
@@ -45,6 +45,8 @@ run "$orch" workflows mine --tools "$out/tools.json" --store "$out/explored/resp
 
 echo "5/5 synth: tasks, each checked against the responses" >&2
 run "$orch" synth --tools "$out/tools.json" --store "$out/explored/responses.store" --workflows "$out/workflows.yaml" \
-    --calls "$calls" --per-workflow "${TASKS:-10}" --out "$out/tasks.jsonl" --report "$out/synth.json"
+    --calls "$calls" --per-workflow "${TASKS:-10}" --splits "${SPLITS:-train=0.8,test=0.2}" \
+    --out "$out/tasks.jsonl" --report "$out/synth.json"
 
-[ -n "$dry" ] || echo "$out is ready; train on it with: $orch train booking --data $out" >&2
+[ -n "$dry" ] || printf '%s\n' "$out is ready; train on it with: $orch train own --model MODEL --tools $out/tools.json \\" \
+    "    --store $out/explored/responses.store --tasks $out/tasks.jsonl --reward tier-progress" >&2

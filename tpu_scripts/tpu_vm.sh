@@ -60,8 +60,11 @@ keep() {
         create && install && start "$@"
         [ -z "$dry" ] || return 0
         while [ "$(state)" = ACTIVE ]; do
-            if on 0 "! kill -0 \$(cat run.pid) 2>/dev/null"; then on 0 "tail -n 5 run.log"; return; fi
             sleep 60
+            if on 0 "! kill -0 \$(cat run.pid) 2>/dev/null"; then
+                sleep 120  # a slice that is being taken away is still called active when its run has saved and left
+                if [ "$(state)" = ACTIVE ]; then on 0 "tail -n 5 run.log" && return; fi
+            fi
         done
         run "${queued[@]}" delete "$name" --zone="$zone" --force --quiet
     done

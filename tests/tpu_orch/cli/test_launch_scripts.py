@@ -159,6 +159,28 @@ def test_every_host_of_a_slice_starts_the_run() -> None:
     assert call("tpu_vm.sh", "keep", "sandbox", NAME="a", ZONE="z").returncode == 2
 
 
+CLOUD_OF_A_TEST = """#!/bin/sh
+echo "$*" >> "$PLACE/asked"
+case "$*" in
+    *describe*) head -n 1 "$PLACE/states"; sed -i 1d "$PLACE/states" ;;
+esac
+"""
+
+
+def test_a_run_that_left_a_slice_which_is_then_taken_away_is_begun_again(tmp_path: Path) -> None:
+    for name, text in (("gcloud", CLOUD_OF_A_TEST), ("git", "#!/bin/sh\n"), ("sleep", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    lost, stays = ["ACTIVE", "ACTIVE", "SUSPENDED", "SUSPENDED"], ["ACTIVE", "ACTIVE", "ACTIVE"]
+    (tmp_path / "states").write_text("\n".join([*lost, *stays]) + "\n")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = call("tpu_vm.sh", "keep", "sandbox", **CLOUD, PLACE=str(tmp_path), PATH=path)
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "asked").read_text().splitlines()
+    whats = ("create", "tpu-orch train sandbox", "delete", "tail -n 5 run.log")
+    assert [what for line in asked for what in whats if what in line] == [*whats[:3], *whats[:2], whats[3]]
+
+
 def test_a_jobset(capsys: pytest.CaptureFixture[str]) -> None:
     told = call("gke.sh", "submit", "--dry-run", "sandbox", "--faults", 'a $(b) "c"', **CLOUD, SPOT="1", HOSTS="2")
     assert told.returncode == 0, told.stderr
