@@ -163,7 +163,7 @@ OBJECTIVES: dict[ObjectiveName, Objective] = {
 }
 """By the names that people use.
 
-centred: what the presets use: bnpo without the deviation, which lifts groups of nearly equal rewards, and with dapo's clip.
+centred: what most presets use: bnpo without the deviation, which lifts groups of nearly equal rewards, and with dapo's clip.
 grpo: arXiv 2402.03300, eq. 3. bnpo: the same with the token mean of the batch, as TIER was trained (arXiv 2605.16790); our
 normaliser is the whole step's, so micro-batches do not change it. dr-grpo: arXiv 2503.20783, section 3.2; set constant_length to
 the token budget. dapo: arXiv 2503.14476, eq. 8. rloo: arXiv 2402.14740, section 3.2. reinforce++: arXiv 2501.03262, with

@@ -2,7 +2,7 @@
 
 `graduated-released` pays for leaving out repeats, for repeating right calls, for stopping early and for wrong values;
 `graduated` does not. Both train at temperature 1 on tasks whose reference calls some tool more than once, from the same
-start, with every rollout kept, and the share of the step's rollouts that do each of these things is counted over the updates.
+start, every rollout written, and the share of the step's rollouts that do each of these things is counted over the updates.
 `tier` stands beside them.
 
 Time: an estimate of 15 minutes a seed on two cores.

@@ -1,4 +1,4 @@
-"""`tpu-orch experiment map --seeds 3 --jobs 2`: when does an execution reward beat outcome and trajectory matching, and when not?
+"""`tpu-orch experiment map --seeds 5 --jobs 2`: when does an execution reward beat outcome and trajectory matching, and when not?
 
 Four things are varied, each of three against how well the start does (it was shown up to two or up to three calls): how many
 routes lead to an answer (0 or 8 shortcuts in the world), rollouts a group (8, 32; as many a step), and how much of the world
