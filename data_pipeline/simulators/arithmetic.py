@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from data_pipeline.simulators.base import Simulator
-from data_pipeline.simulators.precise import logarithm
+from data_pipeline.simulators.precise import MAX_PLACES, logarithm
 from data_pipeline.words.json import Json
 
 _METRES = {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001, "um": 1e-6, "nm": 1e-9}
@@ -110,6 +110,8 @@ class MathAPI(Simulator):
         try:
             if number < 0:
                 return _error("Cannot calculate square root of a negative number")
+            if precision > MAX_PLACES:
+                return _error(f"more than {MAX_PLACES} places")
             context = decimal.getcontext().copy()
             context.prec = precision
             return _result(Decimal(number).sqrt(context))
@@ -121,7 +123,13 @@ class MathAPI(Simulator):
 
     def round_number(self, number: Any, decimal_places: Any = 0) -> Json:
         wrong = "First input must be a number, second input must be an integer"
-        return _numbers(lambda: round(number, decimal_places), wrong)
+
+        def rounded() -> Any:
+            whole = isinstance(number, int) and isinstance(decimal_places, int)
+            # Python would work out a power of ten with all its digits to see that nothing is left
+            return 0 if whole and -decimal_places > number.bit_length() else round(number, decimal_places)
+
+        return _numbers(rounded, wrong)
 
     def percentage(self, part: Any, whole: Any) -> Json:
         return _error("Whole value cannot be zero") if whole == 0 else _numbers(lambda: part / whole * 100)

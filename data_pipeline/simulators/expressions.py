@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from data_pipeline.simulators.sizes import MAX_LETTERS, MAX_NUMBER_BITS, Refused, check_size
+
 MAX_TEXT = 100_000
 MAX_DEPTH = 60
 _MAX_INT_BITS = 4096
@@ -29,10 +31,6 @@ _SIGNS: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.Not: operator.not_,
     ast.Invert: operator.invert,
 }
-
-
-class Refused(Exception):
-    """An expression that is not carried out; the message says why."""
 
 
 def parse_expression(text: str) -> ast.expr:
@@ -90,7 +88,9 @@ def evaluate(node: ast.expr, objects: Mapping[str, Mapping[str, Callable[..., An
             method = _method(function, objects, inner)
             if any(isinstance(part, ast.Starred) for part in node.args) or any(k.arg is None for k in node.keywords):
                 raise Refused("unpacked arguments are not carried out")
-            return method(*map(inner, node.args), **{str(k.arg): inner(k.value) for k in node.keywords})
+            given, named = list(map(inner, node.args)), {str(k.arg): inner(k.value) for k in node.keywords}
+            check_size([given, named])
+            return method(*given, **named)
         case ast.List(elts=parts):
             return [inner(part) for part in parts]
         case ast.Tuple(elts=parts):
@@ -135,4 +135,16 @@ def _arithmetic(op: ast.operator, left: Any, right: Any) -> Any:
         return left**right
     if type(op) not in _OPERATORS or not (numbers or isinstance(op, ast.Add)):
         raise Refused(f"{type(op).__name__} is not carried out on these")
+    if not numbers and _length(left) + _length(right) > MAX_LETTERS:
+        raise Refused("a sum of too much")
+    if isinstance(op, ast.Mult) and _bits(left) + _bits(right) > MAX_NUMBER_BITS:
+        raise Refused("a product of too many digits")
     return _OPERATORS[type(op)](left, right)
+
+
+def _bits(number: Any) -> int:
+    return number.bit_length() if isinstance(number, int) else 0
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, (str, bytes, list, tuple)) else 0

@@ -3,10 +3,11 @@
 Commands work in the current folder and take names, not paths. The current folder is private state: it is not compared.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from data_pipeline.simulators.base import Simulator
+from data_pipeline.simulators.sizes import MAX_ITEMS, Refused
 from data_pipeline.words.json import Json, JsonObject
 
 _BAD_CHARACTERS = frozenset('|/\\?%*:"><')
@@ -180,17 +181,8 @@ class GorillaFileSystem(Simulator):
         target = self.root if path == "/" else self._here if path is None else self._reached(path)
         if target is None:
             return {"error": f"find: '{path}': No such file or directory"}
-        found: list[str] = []
-
-        def search(directory: Directory, above: str) -> None:
-            for item_name, item in directory.contents.items():
-                if name is None or name in item_name:
-                    found.append(f"{above}/{item_name}")
-                if isinstance(item, Directory):
-                    search(item, f"{above}/{item_name}")
-
-        search(target, path.rstrip("/"))
-        return {"matches": found}
+        below = _below(target, path.rstrip("/"))
+        return {"matches": [place for place, item_name, _ in below if name is None or name in item_name]}
 
     def wc(self, file_name: Any, mode: Any = "l") -> Json:
         kinds: dict[str, tuple[str, Callable[[str], int]]] = {
@@ -295,7 +287,23 @@ def _absent(command: str, name: Any) -> dict[str, str]:
     return {"error": f"{command}: {name}: No such file or directory"}
 
 
-def _size(item: File | Directory) -> int:
-    if isinstance(item, File):
-        return len(item.content.encode("utf-8"))
-    return sum(map(_size, item.contents.values()))
+def _below(top: Directory, path: str) -> Iterator[tuple[str, Any, File | Directory]]:
+    """Path, name and item of all that is in a folder, each folder before what is in it.
+
+    Copies share their folders, so that a few of them hold more than anybody can list. Raises `Refused` for such.
+    """
+
+    def search(directory: Directory, above: str) -> Iterator[tuple[str, Any, File | Directory]]:
+        for name, item in directory.contents.items():
+            yield f"{above}/{name}", name, item
+            if isinstance(item, Directory):
+                yield from search(item, f"{above}/{name}")
+
+    for number, found in enumerate(search(top, path)):
+        if number >= MAX_ITEMS:
+            raise Refused(f"more than {MAX_ITEMS} files and folders")
+        yield found
+
+
+def _size(top: Directory) -> int:
+    return sum(len(item.content.encode("utf-8")) for _, _, item in _below(top, "") if isinstance(item, File))

@@ -5,7 +5,6 @@ in the text by `object.name`, inside string literals too; a result is text; what
 "Error during execution: ...".
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,16 @@ from data_pipeline.errors import InputError
 from data_pipeline.simulators.arithmetic import MathAPI
 from data_pipeline.simulators.base import Filler, Shared, Simulator, public_state, tool_names
 from data_pipeline.simulators.expressions import evaluate, parse_expression
-from data_pipeline.simulators.files import Directory, File, GorillaFileSystem
+from data_pipeline.simulators.files import GorillaFileSystem
 from data_pipeline.simulators.messages import MessageAPI
 from data_pipeline.simulators.posts import TwitterAPI
+from data_pipeline.simulators.sizes import check_size
+from data_pipeline.simulators.states import as_json
 from data_pipeline.simulators.tickets import TicketAPI
 from data_pipeline.simulators.trading import TradingBot
 from data_pipeline.simulators.travel import TravelAPI
 from data_pipeline.simulators.vehicle import VehicleControlAPI
-from data_pipeline.words.json import Json, JsonObject
+from data_pipeline.words.json import JsonObject
 
 SIMULATORS: Mapping[str, type[Simulator]] = {
     kind.__name__: kind
@@ -84,6 +85,7 @@ class World:
             if head in _FORBIDDEN:
                 raise PermissionError(f"Function call {head} is not allowed.")
             result = evaluate(parse_expression(text), self._objects)
+            check_size(result)
             return result if type(result) is str else _as_text(result)
         except Exception as error:  # the benchmark answers with whatever was raised
             return f"Error during execution: {error}"
@@ -96,21 +98,20 @@ class World:
         """The first class whose public state is not the other's, or None."""
         for name, instance in other.instances.items():
             mine, theirs = public_state(self.instances[name]), public_state(instance)
-            if any(mine[attribute] != value for attribute, value in theirs.items()):
+            try:
+                differ = any(mine[attribute] != value for attribute, value in theirs.items())
+            except RecursionError:  # both hold themselves
+                differ = True
+            if differ:
                 return name
         return None
 
     def state(self) -> JsonObject:
-        """class -> its public attributes, as JSON: files and folders, sets and whole-number keys are marked."""
+        """class -> its public attributes, as JSON."""
         return {
-            name: {attribute: _plain(value) for attribute, value in public_state(instance).items()}
+            name: {attribute: as_json(value) for attribute, value in public_state(instance).items()}
             for name, instance in self.instances.items()
         }
-
-
-def state_hash(state: JsonObject) -> str:
-    """Sixteen hexadecimal digits that name a state."""
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _as_text(result: Any) -> str:
@@ -120,16 +121,3 @@ def _as_text(result: Any) -> str:
         except (TypeError, ValueError, RecursionError):
             return str(result)
     return str(result)
-
-
-def _plain(value: Any) -> Json:
-    if isinstance(value, Directory):
-        inside = {name: _plain(item) for name, item in value.contents.items()}
-        return {"$type": "Directory", "name": value.name, "contents": inside}
-    if isinstance(value, File):
-        return {"$type": "File", "name": value.name, "content": value.content}
-    if isinstance(value, dict):
-        return {f"$int:{key}" if type(key) is int else str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return {"$set": sorted(map(_plain, value))}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -8,7 +8,8 @@ call at all: irrelevance counts that as right.
 import ast
 from typing import Any
 
-from data_pipeline.simulators.expressions import Refused, literal, parse_expression
+from data_pipeline.simulators.expressions import literal, parse_expression
+from data_pipeline.simulators.sizes import Refused
 from data_pipeline.words import JsonObject
 
 

@@ -1,5 +1,7 @@
 """The simulated APIs: seeded, seen only through text, and nothing of Python can be reached through them."""
 
+import json
+
 import pytest
 
 from data_pipeline.errors import InputError
@@ -17,6 +19,9 @@ TREE = {
         }
     }
 }
+
+
+NINES = "9" * 4000
 
 
 def world(*classes: str, **config) -> World:
@@ -114,3 +119,71 @@ def test_defaults_are_shared_by_the_two_sides_of_a_trajectory() -> None:
 def test_unknown_classes_are_refused_by_name() -> None:
     with pytest.raises(InputError, match="WebSearchAPI"):
         world("WebSearchAPI")
+
+
+@pytest.mark.parametrize(
+    ("classes", "calls"),
+    [
+        ("GorillaFileSystem", ["cp(source='docs', destination='docs')"]),
+        ("GorillaFileSystem", ["touch(file_name=('x',))", "echo(content=1j, file_name='a.txt')"]),
+        ("GorillaFileSystem", ["mkdir('d')", "cd('d')"] * 500),
+        ("TicketAPI", ["create_ticket('x')", "resolve_ticket(1, resolution=get_ticket(1))"]),
+        ("TicketAPI", ["create_ticket(title=b'x')", "create_ticket(title=1j)", "create_ticket(title=...)"]),
+        ("TicketAPI", ["create_ticket(title={1, 'a', (2, 3)})", "create_ticket(title={b'k': 1, 2: 3})"]),
+        ("TicketAPI", [f"create_ticket(title={NINES} * {NINES})"]),
+        ("TicketAPI", [f"create_ticket(title={{{NINES} * {NINES}: 1}})"]),
+    ],
+)
+def test_whatever_calls_leave_in_the_state_can_be_told(classes: str, calls: list[str]) -> None:
+    config = {"GorillaFileSystem": TREE, "TicketAPI": {"current_user": "a"}}
+    one, other, fresh = (world(classes, **config) for _ in range(3))
+    for side in (one, other):
+        for call in calls:
+            side.execute(call)
+    assert state_hash(one.state()) == state_hash(other.state()) != state_hash(fresh.state())
+    assert json.loads(json.dumps(one.state())) == one.state()
+    assert one.differs(fresh) == classes
+    one.differs(other)  # both may hold themselves
+
+
+def test_what_no_call_of_a_benchmark_holds_is_told_by_its_repr() -> None:
+    tickets = world("TicketAPI", TicketAPI={"current_user": "a"})
+    tickets.execute("create_ticket(title={'b', 3, 1j}, description=get_ticket(1))")
+    tickets.execute("edit_ticket(1, {'status': get_ticket(1), 'priority': 2.5})")
+    (ticket,) = tickets.state()["TicketAPI"]["ticket_queue"]
+    assert ticket["title"] == {"$set": ["b", 3, {"$repr": "1j"}]}
+    assert ticket["status"] == {"$type": "Cycle"} and ticket["priority"] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("classes", "calls"),
+    [
+        ("GorillaFileSystem", ["cp('docs', 'e{0}')", "mv('e{0}', 'docs')", "find()", "du()"]),
+        ("GorillaFileSystem", ["echo(cat('a.txt')['file_content'] + cat('a.txt')['file_content'], 'a.txt')"]),
+        ("TwitterAPI", ["mention(0, get_tweet(0)['mentions'])"]),
+        ("TicketAPI", ["create_ticket([get_ticket({0}), get_ticket({0})])"]),
+        ("TicketAPI", ["edit_ticket(1, {{'priority': get_ticket(1)['priority'] * get_ticket(1)['priority']}})"]),
+    ],
+)
+def test_what_doubles_with_every_call_stops_growing(classes: str, calls: list[str]) -> None:
+    tweet = {"id": 0, "username": "a", "content": "", "tags": [], "mentions": ["x"]}
+    ticket = {"id": 1, "title": "", "priority": 3, "created_by": "a"}
+    tickets = {"current_user": "a", "ticket_queue": [ticket], "ticket_counter": 2}
+    grown = world(classes, GorillaFileSystem=TREE, TicketAPI=tickets, TwitterAPI={"tweets": {"0": tweet}})
+    said = [grown.execute(call.format(number)) for number in range(1, 24) for call in calls]
+    assert max(map(len, said)) < 10_000_000 and any(text.startswith("Error during execution: ") for text in said)
+    assert len(json.dumps(grown.state())) < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        ("square_root(2, precision=10**6)", '{"error": "more than 1000 places"}'),
+        ("round_number(5, decimal_places=-4 * 10**6)", '{"result": 0}'),
+        ("round_number(51, -2)", '{"result": 100}'),
+        ("round_number(-3, -3)", '{"result": 0}'),
+        ("round_number(2.5)", '{"result": 2.0}'),
+    ],
+)
+def test_arithmetic_ends_soon(call: str, result: str) -> None:
+    assert world("MathAPI").execute(call) == result

@@ -182,6 +182,25 @@ def test_the_reference_itself_is_right_and_judging_leaves_the_entry_alone() -> N
     assert before == CONFIG
 
 
+@pytest.mark.parametrize("title", ["b'x'", "1j", "...", "{1, 'a'}", "[get_ticket(1), {2: b'x'}]"])
+def test_an_odd_call_is_judged_wrong_and_no_more(title: str) -> None:
+    make, read = ["create_ticket(title='t')"], ["get_user_tickets()"]
+    odd = [f"create_ticket(title={title})", "resolve_ticket(1, resolution=get_ticket(1))"]
+    assert verdict([[*make, *odd]], [], [read]) == "multi_turn:instance_state_mismatch"
+    assert verdict([make], [odd], [read]) == "multi_turn:instance_state_mismatch"
+    both = ENTRY._replace(reference=[odd, [], read])
+    assert judge_trajectory(both, [[odd], [], [read]]).hashes == judge_trajectory(both, [[odd], [], [read]]).hashes
+
+
+def test_a_folder_copied_into_itself_is_judged_wrong() -> None:
+    docs = {"docs": {"type": "directory", "contents": {}}}
+    config = {"GorillaFileSystem": {"root": {"home": {"type": "directory", "contents": docs}}}}
+    entry = Entry(("GorillaFileSystem",), config, [["ls()"]])
+    judged = judge_trajectory(entry, [[["cp(source='docs', destination='docs')", "ls()"]]])
+    assert judged.error_type == "multi_turn:instance_state_mismatch"
+    assert judge_trajectory(entry, [[["ls()"]]]).valid
+
+
 def test_the_leaderboard_weighs_groups() -> None:
     assert standing(dict.fromkeys(CATEGORIES, 50.0)).overall == pytest.approx(50.0)
     assert standing({}).overall == 0.0 and "memory_kv" in standing({}).missing
