@@ -8,7 +8,7 @@ from data_pipeline.environment.references import is_reference
 from data_pipeline.formats.responses import Recorded
 from data_pipeline.paths import PathError, parse_path, path_text
 from data_pipeline.words.json import Json, JsonObject
-from data_pipeline.words.tasks import Binding, ReferenceStep, Task
+from data_pipeline.words.tasks import Binding, ReferenceStep, Task, asked_for
 from data_pipeline.words.tools import Tool
 
 
@@ -33,6 +33,9 @@ class Change(NamedTuple):
 Call = tuple[str, JsonObject]
 Rewrite = Callable[[str, JsonObject], Call]
 """(tool, arguments) -> (tool, arguments). References of plan mode stand among the arguments as values."""
+
+Names = Mapping[tuple[str, str], str | None]
+"""New names of parameters, by (old tool, old parameter); None for one that is no more."""
 
 Item = TypeVar("Item")
 
@@ -99,12 +102,13 @@ def rewritten(
     tools: dict[str, Tool],
     rewrite: Rewrite,
     offered: Mapping[str, Sequence[str]] | None = None,
-    arguments: Mapping[tuple[str, str], str] | None = None,
+    arguments: Names | None = None,
 ) -> Bundle:
     """The bundle with new tools, every call of records and references rewritten.
 
-    offered: for an old tool's name the names that are offered in its place. arguments: new names of parameters, by
-    (old tool, old parameter), for bindings. What a release said of the tasks no longer holds and is dropped.
+    offered: for an old tool's name the names that are offered in its place. arguments: for bindings, and for tasks whose right
+    thing is to ask for one. A task that asks for what has no one name any more is dropped, and so is what a release said of the
+    tasks, which no longer holds.
     """
     places, names = offered or {}, arguments or {}
     records = []
@@ -112,7 +116,7 @@ def rewritten(
         name, given = rewrite(record.name, record.arguments)
         records.append(record._replace(name=name, arguments=given))
     tasks = []
-    for task in bundle.tasks:
+    for task in filter(None, (_asking(task, bundle.tools, names) for task in bundle.tasks)):
         steps = tuple(_step(step, rewrite, names) for step in task.reference)
         listed = [new for old in task.tools for new in places.get(old, (old,))]
         # which of several names a step of the workflow has now, its reference says
@@ -128,13 +132,23 @@ def rewritten(
     return Bundle(tools, tuple(records), tuple(tasks))
 
 
-def _step(step: ReferenceStep, rewrite: Rewrite, names: Mapping[tuple[str, str], str]) -> ReferenceStep:
+def _asking(task: Task, tools: Mapping[str, Tool], names: Names) -> Task | None:
+    """The task with what it asks for under its new name; None if the tools that need it do not agree on one."""
+    old = asked_for(task)
+    if type(old) is not str:
+        return task
+    owners = [name for name in task.tools if name in tools and old in tools[name].parameters.get("required", ())]
+    new, *others = {names.get((name, old), old) for name in owners} or {old}
+    return None if others or new is None else task._replace(answer={"ask": new})
+
+
+def _step(step: ReferenceStep, rewrite: Rewrite, names: Names) -> ReferenceStep:
     name, arguments = rewrite(step.name, step.arguments)
     bindings = tuple(_binding(binding, step.name, names) for binding in step.bindings)
     return step._replace(name=name, arguments=arguments, bindings=bindings)
 
 
-def _binding(binding: Binding, tool: str, names: Mapping[tuple[str, str], str]) -> Binding:
+def _binding(binding: Binding, tool: str, names: Names) -> Binding:
     new = names.get((tool, _root(binding.argument)))
     if new is None:
         return binding

@@ -63,7 +63,8 @@ def split(bundle: Bundle, share: float, rng: random.Random) -> tuple[Bundle, lis
             given |= _split_date(key, value) if (name, key) in split_dates else {key: value}
         return name, given
 
-    return rewritten(bundle, tools, rewrite, offered), changes
+    gone = {(name, mode): None for name, (mode, _) in split_tools.items()} | dict.fromkeys(split_dates)
+    return rewritten(bundle, tools, rewrite, offered, gone), changes
 
 
 Mode = tuple[str, tuple[Json, ...]]

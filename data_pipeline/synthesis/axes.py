@@ -7,6 +7,7 @@ from data_pipeline.paths import leaves
 from data_pipeline.synthesis.grammar import spoken
 from data_pipeline.synthesis.splits import composition
 from data_pipeline.words import JsonObject, Task
+from data_pipeline.words.tasks import asked_for
 
 
 def fan_in(task: Task) -> int:
@@ -27,7 +28,7 @@ def uncalled_kind(task: Task) -> str:
     """Which right thing a task without calls has: to answer, or to ask for a value; "" where calls are needed."""
     if task.reference:
         return ""
-    return "ask" if type(task.answer) is dict and set(task.answer) == {"ask"} else "answer"
+    return "answer" if asked_for(task) is None else "ask"
 
 
 def wording(task: Task) -> str:

@@ -47,3 +47,9 @@ class Task(NamedTuple):
     split: str = ""
     released: JsonObject | None = None
     """The call tree as a release has it; only `*-released` rewards and bridges read it."""
+
+
+def asked_for(task: Task) -> Json:
+    """The argument that the right thing is to ask for, where a value is missing from the query; None for other tasks."""
+    asks = not task.reference and type(task.answer) is dict and set(task.answer) == {"ask"}
+    return task.answer["ask"] if asks else None

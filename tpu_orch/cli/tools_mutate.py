@@ -37,7 +37,7 @@ class Args:
     """Recorded responses: a store file or a responses.jsonl."""
 
     tasks: Annotated[Path | None, tyro.conf.arg(metavar="TASKS.jsonl")] = None
-    """Tasks whose references follow the change."""
+    """Tasks whose references follow the change; one that asks for what has no one name any more is dropped."""
 
     share: float = 0.5
     """Share of the tools or parameters that change, of those that can."""
@@ -63,4 +63,6 @@ def run(args: Args) -> int:
     if args.tasks is not None:
         write_tasks(args.out / "tasks.jsonl", bundle.tasks)
     print(f"{args.out}: {len(changes)} changes of kind {args.kind}, {len(bundle.tools)} tools")
+    if dropped := len(tasks) - len(bundle.tasks):
+        print(f"{dropped} of {len(tasks)} tasks dropped: what they ask for has no one name any more")
     return 0

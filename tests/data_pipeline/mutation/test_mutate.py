@@ -9,7 +9,7 @@ from data_pipeline.backends import StoreBackend
 from data_pipeline.environment import Environment, replay
 from data_pipeline.environment.reference_replay import failed_steps, plan_answer
 from data_pipeline.errors import InputError
-from data_pipeline.formats import Recorded, iter_responses, read_tasks, read_tools
+from data_pipeline.formats import Recorded, iter_responses, read_tasks, read_tools, write_tasks, write_tools
 from data_pipeline.mutation import KINDS, Bundle, mutate
 from data_pipeline.schemas import problems
 from data_pipeline.schemas.normal import same
@@ -53,6 +53,42 @@ SMALL = Bundle(TOOLS, RECORDS, (TASK,))
 
 def replayed(bundle: Bundle, task: Task):
     return replay(task, Environment(bundle.tools, StoreBackend(MemoryStore(bundle.records, bundle.tools))))
+
+
+ASKING = Task("ask", "q", ("search_trips", "get_seats"), (), answer={"ask": "day"}, has_answer=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_asked_for_is_required_under_its_new_name(kind: str, seed: int) -> None:
+    bundle, changes = mutate(SMALL._replace(tasks=(ASKING,)), kind, seed, 0.5)
+    needed = {name for tool in bundle.tools.values() for name in tool.parameters.get("required", ())}
+    assert all(task.answer["ask"] in needed for task in bundle.tasks)
+    changed = {change.what: change.after for change in changes if change.tool == "search_trips"}
+    split = kind == "split" and "day" in changed
+    assert [task.answer["ask"] for task in bundle.tasks] == ([] if split else [changed.get("day", "day")])
+
+
+def test_what_is_asked_for_must_have_one_name() -> None:
+    properties = {"day": {"type": "string"}, "dayV2": {"type": "string"}}
+    needing = {"type": "object", "properties": properties, "required": ["day"]}
+    tools = {**TOOLS, "other": Tool("other", "", needing)}
+    both = ASKING._replace(tools=(*ASKING.tools, "other"))
+    bundle, changes = mutate(Bundle(tools, (), (ASKING, both)), "rename", 1, 1.0)
+    new = {change.tool: change.after for change in changes if change.what == "day"}
+    assert len(set(new.values())) == 2
+    assert [task.answer for task in bundle.tasks] == [{"ask": new["search_trips"]}]
+    mode = ASKING._replace(answer={"ask": "mode"})
+    assert mutate(SMALL._replace(tasks=(TASK, mode)), "split", 0, 1.0)[0].tasks[1:] == ()
+
+
+def test_the_command_counts_tasks_that_it_drops(tmp_path: Path, capsys) -> None:
+    write_tools(tmp_path / "tools.json", TOOLS)
+    write_tasks(tmp_path / "tasks.jsonl", [TASK, ASKING._replace(answer={"ask": "mode"})])
+    command = ["tools", "mutate", "--tools", str(tmp_path / "tools.json"), "--tasks", str(tmp_path / "tasks.jsonl")]
+    assert main([*command, "--kind", "split", "--share", "1", "--out", str(tmp_path / "out")]) == 0
+    assert "1 of 2 tasks dropped" in capsys.readouterr().out
+    assert len(read_tasks(tmp_path / "out/tasks.jsonl")) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
