@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from data_pipeline.errors import InputError
-from tpu_orch.runs.parts import note_of, part_of
+from tpu_orch.runs.parts import lock_of, note_of, part_of
 
 Output: TypeAlias = tuple[str, Path | None]
 """The option that names it, and the file; None where the option was left out."""
@@ -37,6 +37,7 @@ def growing(option: str, out: Path) -> Iterator[Output]:
     yield option, out
     yield option, part_of(out)
     yield option, note_of(out)
+    yield option, lock_of(out)
 
 
 def check_chart(option: str, path: Path | None) -> None:

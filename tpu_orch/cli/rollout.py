@@ -22,7 +22,7 @@ from tpu_orch.cli.inputs import World, open_world, policy_files
 from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.reports.counting import counter
 from tpu_orch.runs.files import stamp
-from tpu_orch.runs.parts import appended, whole_lines
+from tpu_orch.runs.parts import alone, appended, whole_lines
 
 CHUNK = 64  # tasks between writes of a replay
 
@@ -83,11 +83,20 @@ def run(args: Args) -> int:
     make, chunk = (
         (replayer(environment, args.seed), CHUNK) if args.model is None else actor(args, args.model, environment, tasks)
     )
-    done = sum(1 for _ in whole_lines(args.out, job))
+    with alone(args.out):
+        kinds = grow(args.out, job, wanted, make, chunk)
+    told = ", ".join(f"{kind} {number}" for kind, number in kinds.items() if number) or "no call"
+    print(f"{args.out}: {len(wanted)} rollouts of {len(tasks)} tasks; results of the calls made now: {told}")
+    return 0
+
+
+def grow(out: Path, job: str, wanted: Sequence[tuple[Task, int]], make: "Make", chunk: int) -> dict[ResultKind, int]:
+    """Makes the rollouts that are not there yet; how many results of each kind their calls had."""
+    done = sum(1 for _ in whole_lines(out, job))
     if done:
         print(f"going on after {done} rollouts that are there already", file=sys.stderr)
     kinds = dict.fromkeys(ResultKind, 0)
-    with appended(args.out) as file, counter("rollouts", len(wanted) - done) as tick:
+    with appended(out) as file, counter("rollouts", len(wanted) - done) as tick:
         for piece in pieces(wanted[done:], chunk):
             rollouts = make(piece, tick)
             file.write(b"".join(write_json(rollout_to_row(rollout)) + b"\n" for rollout in rollouts))
@@ -95,9 +104,7 @@ def run(args: Args) -> int:
             for rollout in rollouts:
                 for step in rollout.steps:
                     kinds[step.result.kind if step.result else ResultKind.MISS] += 1
-    told = ", ".join(f"{kind} {number}" for kind, number in kinds.items() if number) or "no call"
-    print(f"{args.out}: {len(wanted)} rollouts of {len(tasks)} tasks; results of the calls made now: {told}")
-    return 0
+    return kinds
 
 
 def job_of(args: Args) -> str:

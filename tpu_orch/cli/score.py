@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemaining
 from data_pipeline.errors import InputError
 from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.pod.fetch import is_remote
-from tpu_orch.runs.parts import appended
+from tpu_orch.runs.parts import alone, appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
 from tpu_orch.scoring.output import job_identity, resume
 from tpu_orch.scoring.pieces import Scored, read_pieces
@@ -125,17 +125,18 @@ def read_weight(text: str) -> tuple[str, float]:
 def _score(spec: Spec, args: Args) -> Tally:
     path, out, spec = near(args.rollouts), Path(args.out), near_spec(spec)
     job = open_job(spec)  # wrong input is said before anything is written
-    done = resume(out, job_identity(spec, path), spec.rewards)
-    if done.rollouts:
-        print(f"going on after {done.rollouts} rollouts that are scored already", file=sys.stderr)
-    pieces = read_pieces(path, done.rollouts)
-    with appended(out) as file:
-        many = args.runner == "processes"
-        parts = run_processes(spec, path, pieces, args.workers) if many else run_local(job, path, pieces)
-        for part in shown(parts, Path(path).stat().st_size):
-            file.write(part.text)
-            file.flush()
-            done = done.plus(part.tally)
+    with alone(out):
+        done = resume(out, job_identity(spec, path), spec.rewards)
+        if done.rollouts:
+            print(f"going on after {done.rollouts} rollouts that are scored already", file=sys.stderr)
+        pieces = read_pieces(path, done.rollouts)
+        with appended(out) as file:
+            many = args.runner == "processes"
+            parts = run_processes(spec, path, pieces, args.workers) if many else run_local(job, path, pieces)
+            for part in shown(parts, Path(path).stat().st_size):
+                file.write(part.text)
+                file.flush()
+                done = done.plus(part.tally)
     return done
 
 

@@ -18,7 +18,7 @@ from data_pipeline.jsontext import read_json, write_json
 from data_pipeline.words import JsonObject
 from tpu_orch.evaluation.attempts import Attempt, attempt_from
 from tpu_orch.evaluation.endpoint import Endpoint, EndpointFailed, Reply, Request
-from tpu_orch.runs.parts import note_of, part_of, whole_lines
+from tpu_orch.runs.parts import alone, note_of, part_of, whole_lines
 
 
 class Finished(NamedTuple):
@@ -56,8 +56,27 @@ def ask_all(
       identity: of the job; another one starts over.
       on_finished: called after each attempt, those of an earlier run included.
 
-    Raises WorkFailed if attempts could not be asked; what was finished is kept for the next run.
+    Raises WorkFailed if attempts could not be asked; what was finished is kept for the next run. Raises InputError while another
+    process writes the journal.
     """
+    with alone(journal):
+        done = _all_done(items, endpoint, journal, samples, concurrency, seed, identity, on_finished)
+        part_of(journal).unlink(missing_ok=True)
+        note_of(journal).unlink(missing_ok=True)
+    return [done[item.task, sample] for item in items for sample in range(samples)]
+
+
+def _all_done(
+    items: Sequence[Item],
+    endpoint: Endpoint,
+    journal: Path,
+    samples: int,
+    concurrency: int,
+    seed: int,
+    identity: str,
+    on_finished: Callable[[], None],
+) -> dict[tuple[str, int], Finished]:
+    """By task and sample, all of them in the journal as well."""
     done: dict[tuple[str, int], Finished] = {}
     for line in whole_lines(journal, identity):
         finished = _from_line(line)
@@ -74,9 +93,7 @@ def ask_all(
     if failed:
         told = f"{len(failed)} of {len(items) * samples} attempts could not be asked; the first: {failed[0]}"
         raise WorkFailed(f"{told}; the same command asks only these again")
-    part_of(journal).unlink(missing_ok=True)
-    note_of(journal).unlink(missing_ok=True)
-    return [done[item.task, sample] for item in items for sample in range(samples)]
+    return done
 
 
 def _run(

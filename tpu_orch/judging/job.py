@@ -13,7 +13,7 @@ from data_pipeline.jsontext import JsonError, read_json
 from data_pipeline.words import JsonObject
 from tpu_orch.judging.suites import SUITES, Options
 from tpu_orch.runs.files import stamp
-from tpu_orch.runs.parts import appended, whole_lines
+from tpu_orch.runs.parts import alone, appended, whole_lines
 
 
 class Tally(NamedTuple):
@@ -37,21 +37,24 @@ def judge_file(
       options: see `Options`.
       inputs: every file that the verdicts depend on; another state of them starts the job over.
       on_row: called after each row.
+
+    Raises InputError while another process writes `out`.
     """
     stats = [stamp(path) for path in inputs]
     identity = hashlib.sha256(json.dumps([suite, options.fixed, stats]).encode()).hexdigest()
     tally = Tally()
-    for line in whole_lines(out, identity):
-        tally = tally.plus(json.loads(line).get("error") if b'"error"' in line else None)
-        on_row()
-    with appended(out) as file:
-        for place, (number, text) in enumerate(_lines(source)):
-            if place < tally.rows:
-                continue
-            judged, error = judge_line(suite, number, text, options)
-            file.write(judged + b"\n")
-            tally = tally.plus(error)
+    with alone(out):
+        for line in whole_lines(out, identity):
+            tally = tally.plus(json.loads(line).get("error") if b'"error"' in line else None)
             on_row()
+        with appended(out) as file:
+            for place, (number, text) in enumerate(_lines(source)):
+                if place < tally.rows:
+                    continue
+                judged, error = judge_line(suite, number, text, options)
+                file.write(judged + b"\n")
+                tally = tally.plus(error)
+                on_row()
     return tally
 
 

@@ -1,7 +1,7 @@
 """JSON Lines written over a long time: under another name until whole, and gone on with after a cut.
 
 Beside `x.jsonl` stand `x.jsonl.part` while it grows and `x.jsonl.part.json`, which says of what job it is a part: a part of the
-same job is continued after its last whole line, any other is started over.
+same job is continued after its last whole line, any other is started over. `x.jsonl.part.lock` is there while a process writes.
 """
 
 import json
@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from data_pipeline.errors import InputError
 from tpu_orch.runs.files import write_json
+from tpu_orch.runs.locks import claimed
 
 
 def part_of(out: Path) -> Path:
@@ -20,6 +22,19 @@ def part_of(out: Path) -> Path:
 
 def note_of(out: Path) -> Path:
     return out.with_name(out.name + ".part.json")
+
+
+def lock_of(out: Path) -> Path:
+    return out.with_name(out.name + ".part.lock")
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """For the one process that reads the part and makes it grow. Raises InputError while another does."""
+    with claimed(lock_of(out), kept=False) as mine:
+        if not mine:
+            raise InputError(f"another command is writing {out}: wait until it ends, or write another file")
+        yield
 
 
 def whole_lines(out: Path, job: str) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from tpu_orch.cli import rollout
 from tpu_orch.cli.main import main
 from tpu_orch.cli.rollout import replayer, weights_of
 from tpu_orch.config import ModelOptions
+from tpu_orch.runs.parts import alone
 
 SMALL = ModelOptions(layers=1, d_model=16, heads=2, kv_heads=1, head_dim=8, d_ff=24)
 
@@ -47,6 +48,12 @@ def test_what_would_not_be_done_as_asked_is_refused(
     assert main([*command, "--policy", "replay", *more]) == 2
     assert told in capsys.readouterr().err
     assert not Path(command[-1]).exists()
+
+
+def test_a_second_run_on_one_file_is_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with alone(Path(command[-1])):
+        assert main([*command, "--policy", "replay"]) == 2
+    assert "another command is writing" in capsys.readouterr().err and not Path(command[-1]).exists()
 
 
 def test_tasks_without_a_rollout_are_told(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from data_pipeline.words import Malformed, ToolCall
 from tpu_orch.cli.eval import labels
 from tpu_orch.cli.main import main
 from tpu_orch.evaluation.endpoint import Endpoint, EndpointFailed, Request, read_reply
+from tpu_orch.runs.parts import alone
 
 ASK = Request(({"role": "user", "content": "hello"},))
 
@@ -262,6 +263,16 @@ def test_two_runs_of_one_name_are_told_apart(tmp_path: Path, capsys) -> None:
 )
 def test_labels_are_the_shortest_ends_that_differ(first: str, second: str, names: tuple[str, str]) -> None:
     assert labels(Path(first), Path(second)) == names
+
+
+def test_a_second_evaluation_into_one_file_asks_nothing(tmp_path: Path, capsys) -> None:
+    data, out = bfcl_folder(tmp_path / "bfcl"), tmp_path / "attempts.jsonl"
+    with ScriptedServer(adds) as server:
+        with alone(tmp_path / "attempts.jsonl.asked"):
+            assert evaluate(server, data, out) == 2
+        assert "another command is writing" in capsys.readouterr().err and not server.requests
+        assert evaluate(server, data, out) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["attempts.jsonl", "bfcl"]
 
 
 def test_wrong_usage_is_told(tmp_path: Path, capsys) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tpu_orch.cli.main import main
 from tpu_orch.judging.suites import SUITES, Options
+from tpu_orch.runs.parts import alone
 
 # suite -> file of goldens, fields that hold verdicts
 GOLDENS = {
@@ -107,6 +108,16 @@ def test_wrong_input_is_told_in_one_line(tmp_path: Path, capsys) -> None:
     assert main(["judge", "toolrl", str(source), "--out", "x", "--cases", str(source)]) == 2
     assert capsys.readouterr().err.count("\n") == 3
     assert read(source) == [GOOD]
+
+
+def test_a_second_run_on_one_file_is_refused(tmp_path: Path, capsys) -> None:
+    source, out = write(tmp_path / "in.jsonl", [GOOD]), tmp_path / "out.jsonl"
+    with alone(out):
+        assert main(["judge", "toolrl", str(source), "--out", str(out)]) == 2
+    assert "another command is writing" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
+    assert main(["judge", "toolrl", str(source), "--out", str(out)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
 
 
 def test_a_cut_run_goes_on_and_gives_the_same_bytes(tmp_path: Path, monkeypatch) -> None:

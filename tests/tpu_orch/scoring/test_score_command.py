@@ -9,7 +9,7 @@ import pytest
 from rewards.scoring import REWARDS
 from tpu_orch.cli.main import main
 from tpu_orch.cli.score import shown
-from tpu_orch.runs.parts import part_of
+from tpu_orch.runs.parts import alone, part_of
 from tpu_orch.scoring.job import Spec, open_job
 from tpu_orch.scoring.output import job_identity, resume
 from tpu_orch.scoring.pieces import CHUNK, read_lines, read_pieces
@@ -145,6 +145,15 @@ def test_a_cut_off_run_goes_on_where_it_stopped(
     told = capsys.readouterr()
     assert "going on after 3 rollouts" in told.err
     assert told.out == mean
+
+
+def test_a_second_run_on_one_file_is_refused(
+    suite: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with alone(suite / "scores.jsonl"):
+        assert main([*command, "--reward", "tier"]) == 2
+    assert "another command is writing" in capsys.readouterr().err
+    assert not list(suite.glob("scores.jsonl*"))
 
 
 def test_a_mix_that_was_cut_off_goes_on_under_the_name_it_was_given(suite: Path, command: list[str]) -> None:
