@@ -33,7 +33,11 @@ from data_pipeline.store import build_store
 from data_pipeline.store.journal import Journal
 from data_pipeline.words import Json
 from data_pipeline.workflows.files import NamedWorkflow, write_workflows
+from tpu_orch.cli.inputs import backend_files
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.counting import counter
+
+WRITTEN = ("responses.store", "edges.jsonl", "workflows.yaml", "coverage.json", "journal.jsonl", "proposals.jsonl")
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Args:
 def run(args: Args) -> int:
     if args.budget < 1:
         raise InputError("--budget must be at least 1")
+    written = [("--out", args.out / name) for name in WRITTEN]
+    check_outputs(written, [args.tools, args.seeds, *backend_files(args.backend)])
     tools = read_tools(args.tools)
     seeds = read_seeds(args.seeds) if args.seeds is not None else {}
     for name, why in unused_seeds(tools, seeds).items():

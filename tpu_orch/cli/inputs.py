@@ -55,6 +55,12 @@ def open_world(world: World) -> tuple[Environment, list[Task]]:
     return Environment(tools, StoreBackend(open_any(world.store, tools))), tasks
 
 
+def backend_files(backend: str) -> list[Path]:
+    """The file that a backend answers from, as `--backend` names it; nothing for those that answer themselves."""
+    kind, _, place = backend.partition(":")
+    return [Path(place)] if kind == "store" else []
+
+
 def policy_files(folder: Path | None) -> list[Path]:
     """What the policy of a run or an import is read from; nothing where there is none."""
     if folder is None:

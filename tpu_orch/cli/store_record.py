@@ -15,6 +15,7 @@ from data_pipeline.formats import Recorded, read_tools
 from data_pipeline.recording import Recording, Redacting, read_calls, record_calls, told, unstable_tools
 from data_pipeline.store import build_store
 from data_pipeline.store.journal import Journal
+from tpu_orch.cli.inputs import backend_files
 from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.counting import counter
 
@@ -63,9 +64,8 @@ class Args:
 
 
 def run(args: Args) -> int:
-    kind, _, place = args.backend.partition(":")
     journal_path = args.out.parent / f"{args.out.name}.journal"
-    read = [args.tools, args.calls, Path(place) if kind == "store" else None]
+    read = [args.tools, args.calls, *backend_files(args.backend)]
     check_outputs([("--out", args.out), ("--out", journal_path)], read)
     tools = read_tools(args.tools)
     wanted = read_calls(str(args.calls))

@@ -14,6 +14,7 @@ import tyro
 
 from data_pipeline.errors import InputError, WorkFailed
 from data_pipeline.formats import read_tools, write_tasks
+from data_pipeline.formats.rows import write_document
 from data_pipeline.synthesis import (
     EndpointWriter,
     Grammar,
@@ -28,6 +29,7 @@ from data_pipeline.synthesis import (
 from data_pipeline.synthesis.axes import counts, evenly, varied
 from data_pipeline.words import JsonObject, Tool, Workflow
 from data_pipeline.workflows import NamedWorkflow, read_workflows
+from tpu_orch.cli.outputs import Output, check_outputs
 from tpu_orch.cli.ranges import parse_range
 from tpu_orch.reports.counting import counter
 
@@ -103,6 +105,9 @@ class Args:
 
 
 def run(args: Args) -> int:
+    written: list[Output] = [("--out", args.out), ("--report", args.report)]
+    written += [("--writer", written_by(args.out))] if args.writer is not None else []
+    check_outputs(written, [args.tools, args.store, *args.workflows])
     tools = read_tools(args.tools)
     named = [item for path in args.workflows for item in read_workflows(path)]
     unknown = sorted({name for item in named for name in item.workflow.tools} - set(tools))
@@ -130,12 +135,17 @@ def run(args: Args) -> int:
     leaks = leak_report(made.tasks, tools, options.splits)
     told = summary(made) | {"leaks": leaks.as_json()}
     if args.report is not None:
-        args.report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_document(args.report, json.dumps(told, indent=1).encode() + b"\n")
     print(f"{args.out}: {len(made.tasks)} tasks of {made.workflows} workflows from {made.attempts} attempts")
     print(json.dumps(told))
     if not leaks.empty:
         print(f"tpu-orch synth: {len(leaks.leaks)} kinds of leaks between splits, see above", file=sys.stderr)
     return 0
+
+
+def written_by(out: Path) -> Path:
+    """Where an endpoint's answers are kept."""
+    return out.with_name(out.name + ".written")
 
 
 def _options(args: Args) -> SynthOptions:
@@ -171,7 +181,7 @@ def _writer(args: Args, tools: dict[str, Tool]) -> Writer:
         return grammar
     if args.processes != 1:
         raise InputError("--writer asks one question at a time: leave --processes at 1")
-    return EndpointWriter(grammar, args.writer, args.model, args.out.with_name(args.out.name + ".written"))
+    return EndpointWriter(grammar, args.writer, args.model, written_by(args.out))
 
 
 def summary(made: Synthesised) -> JsonObject:

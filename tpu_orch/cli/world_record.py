@@ -12,6 +12,7 @@ from data_pipeline.errors import InputError
 from data_pipeline.formats import write_tasks, write_tools
 from data_pipeline.sandbox import RELATIONS, SPLITS, WIDE_RELATIONS, make_world, record_world, sandbox_tasks
 from data_pipeline.words import Task
+from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.cli.ranges import parse_range
 
 SETS = {"trade": RELATIONS, "wide": WIDE_RELATIONS}
@@ -57,6 +58,7 @@ class Args:
 def run(args: Args) -> int:
     if min(args.pairs, args.variants, args.per_depth) < 0 or (args.distractors or 0) < 0:
         raise InputError("--pairs, --variants, --per-depth and --distractors must be 0 or more")
+    check_outputs([("--out", args.out / name) for name in ("tools.json", "tasks.jsonl", "world.store")], [])
     start = time.perf_counter()
     depths = parse_range("--depths", args.depths)
     world = make_world(args.seed, args.entities, SETS[args.tools])

@@ -17,6 +17,7 @@ CATALOGUE = "--tools tools.json"
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, the current one, in which every file holds its own name."""
     names = ["tools.json", "responses.jsonl", "tasks.jsonl", "o.jsonl.part", "s.journal", "rows/toolrl.jsonl"]
+    names += ["t.written", "explored/edges.jsonl", "explored/responses.store"]
     for name in [*names, "run/config.json", "run/metrics.jsonl", "run/checkpoints/1/manifest.json"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -50,6 +51,13 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"store record {CATALOGUE} --backend store:responses.jsonl --calls tasks.jsonl --out responses.jsonl",
         f"workflows mine {WORLD} --out tasks.jsonl",
         f"tokenizer train {CATALOGUE} --tasks tasks.jsonl --out tasks.jsonl",
+        f"synth {CATALOGUE} --store responses.jsonl --workflows tasks.jsonl --out responses.jsonl",
+        f"synth {CATALOGUE} --store responses.jsonl --workflows tasks.jsonl --out o.jsonl --report o.jsonl",
+        f"synth {CATALOGUE} --store responses.jsonl --workflows tasks.jsonl --out o.jsonl --report tools.json",
+        f"synth {CATALOGUE} --store responses.jsonl --workflows t.written --out t --writer http://localhost",
+        "explore --tools explored/edges.jsonl --backend http --out explored",
+        f"explore {CATALOGUE} --backend store:explored/responses.store --out explored",
+        f"explore {CATALOGUE} --backend http --seeds explored/edges.jsonl --out explored",
         f"synth report {CATALOGUE} --tasks tasks.jsonl --out tasks.jsonl",
         "doctor --store responses.jsonl --json responses.jsonl",
         "replay run 1 task --out run/metrics.jsonl",
@@ -80,7 +88,11 @@ def test_a_file_is_known_by_every_name(kept: Path) -> None:
     assert not (kept / "new").exists()
 
 
-def test_what_cannot_be_written_is_said(kept: Path) -> None:
+def test_what_cannot_be_written_is_said(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (kept / "world/tasks.jsonl").mkdir(parents=True)
+    assert main(["world", "record", "--out", "world"]) == 2
+    assert "--out world/tasks.jsonl is a folder" in capsys.readouterr().err
+    assert not (kept / "world/tools.json").exists()
     for name in (".", "rows"):
         with pytest.raises(InputError, match=r"--out .* is a folder; give the name of a file"):
             check_outputs(growing("--out", Path(name)), [])
