@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tpu_orch.runs.files import write_whole
 from tpu_orch.runs.folder import CONFIG, METRICS
-from tpu_orch.runs.places import place_of, require_reachable
+from tpu_orch.runs.places import place_of, put_whole, require_reachable
 from tpu_orch.runs.processes import first_process
 from tpu_orch.weights.folder import TOKENIZER
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED
@@ -39,7 +39,7 @@ def _copy(folder: Path, elsewhere: str, names: Sequence[str] | None) -> None:
     there.mkdir(parents=True, exist_ok=True)
     for name in sorted(path.name for path in folder.iterdir()) if names is None else names:
         if (folder / name).is_file():
-            (there / name).write_bytes((folder / name).read_bytes())
+            put_whole(there / name, (folder / name).read_bytes())
 
 
 def bring_back(folder: Path, elsewhere: str) -> bool:

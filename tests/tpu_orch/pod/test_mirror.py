@@ -1,5 +1,6 @@
 """A new machine takes up a run from what lies beside its checkpoints."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,29 @@ def test_a_lost_machine_takes_nothing_with_it(tmp_path: Path) -> None:
     with MetricsFile(second / METRICS, position) as metrics:
         metrics.append({"step": 2})
     assert read_metrics(second / METRICS) == [{"step": 1}, {"step": 2}]
+
+
+def test_a_full_disk_leaves_what_the_older_checkpoint_counts_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, elsewhere = tmp_path / "first", tmp_path / "bucket"
+    first.mkdir()
+    (first / METRICS).write_text("1\n2\n")
+    put_beside(first, str(elsewhere))
+    (first / METRICS).write_text("1\n2\n3\n")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        put_beside(first, str(elsewhere))
+    assert (elsewhere / METRICS).read_text() == "1\n2\n"
+    monkeypatch.undo()
+    (tmp_path / "older").hardlink_to(elsewhere / METRICS)
+    put_beside(first, str(elsewhere))
+    assert (elsewhere / METRICS).read_text() == "1\n2\n3\n"
+    assert (tmp_path / "older").read_text() == "1\n2\n", "another file under the same name, never half of one"
 
 
 def test_what_came_with_released_weights_lies_beside_them_too(tmp_path: Path) -> None:
