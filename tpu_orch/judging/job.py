@@ -76,6 +76,11 @@ def written(row: JsonObject) -> bytes:
         return json.dumps(row).encode()
 
 
+def _unjudged(row: JsonObject) -> JsonObject:
+    """The row without what an earlier run may have found wrong with it: `error` says so of this run alone."""
+    return {name: value for name, value in row.items() if name not in ("error", "line")} if "error" in row else row
+
+
 def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[bytes, str | None]:
     """(the judged row as a line, None), or (the row with `error`, what was wrong with it)."""
     row: JsonObject = {}
@@ -83,7 +88,7 @@ def judge_line(suite: str, number: int, text: bytes, options: Options) -> tuple[
         value = read_json(text.strip())
         if type(value) is not dict:
             raise InputError("expected a JSON object")
-        row = value
+        row = _unjudged(value)
         return written(SUITES[suite](row, options)), None
     except (JsonError, InputError) as error:
         problem = str(error)

@@ -101,6 +101,28 @@ def test_bad_rows_become_rows_with_an_error(tmp_path: Path, capsys) -> None:
     assert main(["judge", "toolrl", str(source), "--out", str(out), "--strict"]) == 1
 
 
+def test_a_mended_row_loses_its_error_and_counts_as_judged(tmp_path: Path, monkeypatch, capsys) -> None:
+    rows = [{**GOOD, "line": 7, "error": "line 7: stale"}, {**GOOD, "line": "its own"}, {**GOOD, "note": "last"}]
+    source, out = write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    judge = SUITES["toolrl"]
+
+    def breaking(row: dict, options: Options) -> dict:
+        if row["note"] == "last":
+            raise KeyboardInterrupt
+        return judge(row, options)
+
+    monkeypatch.setitem(SUITES, "toolrl", breaking)
+    assert main(["judge", "toolrl", str(source), "--out", str(out)]) == 130
+    monkeypatch.setitem(SUITES, "toolrl", judge)
+    assert main(["judge", "toolrl", str(source), "--out", str(out), "--strict"]) == 0
+    assert "3 of 3 rows judged" in capsys.readouterr().out
+    assert [("error" in row, row.get("line")) for row in read(out)] == [
+        (False, None),
+        (False, "its own"),
+        (False, None),
+    ]
+
+
 def test_wrong_input_is_told_in_one_line(tmp_path: Path, capsys) -> None:
     source = write(tmp_path / "in.jsonl", [GOOD])
     assert main(["judge", "toolrl", str(tmp_path / "none.jsonl"), "--out", "x"]) == 2
