@@ -16,6 +16,7 @@ from pathlib import Path as FilePath
 from typing import Protocol, runtime_checkable
 
 from data_pipeline.errors import InputError, WorkFailed, first_line
+from data_pipeline.jsontext import write_json
 from data_pipeline.paths import Path
 from data_pipeline.synthesis.grammar import Grammar, argument_words, spoken, tool_words
 from data_pipeline.synthesis.shapes import sinks_of
@@ -93,8 +94,9 @@ class EndpointWriter:
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
         if digest not in self._known:
             self._known[digest] = self._ask(body)
-            with self._cache.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"asked": digest, "answer": self._known[digest]}, ensure_ascii=False) + "\n")
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            with self._cache.open("ab") as file:
+                file.write(write_json({"asked": digest, "answer": self._known[digest]}) + b"\n")
         return " ".join(self._known[digest].split()) or None
 
     def _request(
@@ -126,18 +128,27 @@ class EndpointWriter:
             raise WorkFailed(
                 f"writer {self._url}: {first_line(error)}; what was answered so far is kept in {self._cache}"
             ) from None
-        return answer if isinstance(answer, str) else ""
+        return answer if isinstance(answer, str) and _can_be_written(answer) else ""
+
+
+def _can_be_written(text: str) -> bool:
+    """False for text with half a letter in it (a lone surrogate), which JSON can spell and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_cache(path: FilePath) -> dict[str, str]:
     """Answers by digest; a line that was cut off while writing is left out."""
     known: dict[str, str] = {}
     if path.exists():
-        text = path.read_text(encoding="utf-8")
-        if text and not text.endswith("\n"):
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n")
-        for line in text.splitlines():
+        text = path.read_bytes()
+        if text and not text.endswith(b"\n"):
+            with path.open("ab") as file:
+                file.write(b"\n")
+        for line in text.split(b"\n"):  # a line may hold what text takes for the end of one
             try:
                 row = json.loads(line)
                 known[row["asked"]] = str(row["answer"])

@@ -127,12 +127,13 @@ class Endpoint(BaseHTTPRequestHandler):
 
     asked: list[dict] = []  # noqa: RUF012  (shared on purpose)
     status = 200
+    ending = ""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append({"path": self.path, "key": self.headers.get("Authorization"), **body})
         text = body["messages"][0]["content"].split("Given values:")[1].replace("\n- ", " ")
-        reply = {"choices": [{"message": {"content": f"Hello {body['seed']},\n please: {text.strip()}"}}]}
+        reply = {"choices": [{"message": {"content": f"Hello {body['seed']},\n please: {text.strip()}{self.ending}"}}]}
         if self.status == SSH:
             self.wfile.write(b"SSH-2.0-x\r\n")
             return
@@ -148,7 +149,7 @@ class Endpoint(BaseHTTPRequestHandler):
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     Endpoint.asked.clear()
-    Endpoint.status = 200
+    Endpoint.status, Endpoint.ending = 200, ""
     server = HTTPServer(("127.0.0.1", 0), Endpoint)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -175,6 +176,28 @@ def test_an_endpoint_is_asked_once(endpoint: str, tmp_path: Path, monkeypatch: p
     assert Endpoint.asked[0]["path"] == "/v1/chat/completions"
     assert Endpoint.asked[0]["model"] == "some-model"
     assert "Search_City" not in Endpoint.asked[0]["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("ending", ["", " a\u2028b\u0085c\x0bd", " é€😀"])
+def test_whatever_was_answered_is_known_again(endpoint: str, tmp_path: Path, ending: str) -> None:
+    Endpoint.ending = ending
+    cache = tmp_path / "new" / "written.jsonl"
+    first = EndpointWriter(Grammar(TOOLS), endpoint, "m", cache).write(WORKFLOW, CALLS, random.Random(1))
+    assert first and first.endswith(" ".join(ending.split()))
+    assert EndpointWriter(Grammar(TOOLS), endpoint, "m", cache).write(WORKFLOW, CALLS, random.Random(1)) == first
+    assert len(Endpoint.asked) == 1
+    whole = cache.read_bytes()
+    for end in range(len(whole)):  # cut anywhere, also inside of a letter
+        cache.write_bytes(whole + whole[:end])
+        assert len(EndpointWriter(Grammar(TOOLS), endpoint, "m", cache)._known) == 1
+
+
+def test_half_a_letter_is_no_answer(endpoint: str, tmp_path: Path) -> None:
+    Endpoint.ending = "\ud800"
+    for _ in range(2):
+        writer = EndpointWriter(Grammar(TOOLS), endpoint, "m", tmp_path / "written.jsonl")
+        assert writer.write(WORKFLOW, CALLS, random.Random(1)) is None
+    assert len(Endpoint.asked) == 1
 
 
 def test_an_endpoint_that_fails_is_named(endpoint: str, tmp_path: Path) -> None:
