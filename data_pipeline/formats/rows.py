@@ -1,6 +1,7 @@
 """Rows of JSON Lines files, and a cursor that takes typed fields out of one and knows where it is."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -141,7 +142,7 @@ def write_document(path: str | Path, data: bytes) -> None:
 
 
 def beside(path: str | Path) -> Path:
-    """A temporary name in the same folder, so that a rename is atomic; its own to each process. The folder is made."""
+    """A temporary name in the same folder, so that a rename is atomic; its own to each thread. The folder is made."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
+    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")

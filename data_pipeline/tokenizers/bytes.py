@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from data_pipeline.formats.rows import write_document
 from data_pipeline.tokenizers.marks import MARKS, MarkSplitter, without_surrogates
-from data_pipeline.tokenizers.saving import write_whole
 
 BYTES = 256
 
@@ -44,4 +44,4 @@ class ByteTokenizer:
         return json.dumps({"tokenizer": "bytes", "marks": self.marks}).encode()
 
     def save(self, path: Path | str) -> None:
-        write_whole(Path(path), self._file())
+        write_document(path, self._file())

@@ -12,9 +12,9 @@ from pathlib import Path
 import sentencepiece
 
 from data_pipeline.errors import InputError
+from data_pipeline.formats.rows import write_document
 from data_pipeline.tokenizers.marks import MarkSplitter, without_surrogates
 from data_pipeline.tokenizers.model_file import trusted_marks
-from data_pipeline.tokenizers.saving import write_whole
 
 SPACE = "\u2581"  # how a piece spells a space; the character itself goes through its three bytes
 
@@ -90,4 +90,4 @@ class SentencePieceTokenizer:
         return self._bytes[token_id]
 
     def save(self, path: Path | str) -> None:
-        write_whole(Path(path), self._proto)
+        write_document(path, self._proto)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import InputError
+from data_pipeline.formats.rows import write_document
 from data_pipeline.tokenizers.marks import MarkSplitter, is_mark, without_surrogates
-from data_pipeline.tokenizers.saving import write_whole
 
 SPACE = "\u2581"  # how a SentencePiece piece spells a space
 PADS = ("<|endoftext|>", "<|finetune_right_pad_id|>", "<pad>", "<|end_of_text|>", "<|eot_id|>")
@@ -79,7 +79,7 @@ class ReleasedTokenizer:
         return self._bytes[token_id]
 
     def save(self, path: Path | str) -> None:
-        write_whole(Path(path), self._file)
+        write_document(path, self._file)
 
 
 def _library_model(content: bytes) -> Any:

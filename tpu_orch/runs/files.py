@@ -4,17 +4,24 @@ import json
 import os
 from pathlib import Path
 
+from data_pipeline.formats.rows import beside
 from data_pipeline.words import Json
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes to a temporary name beside the file, then renames: a kill leaves the old content or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    """Writes to a temporary name beside the file, then renames: a kill leaves the old content or the new.
+
+    Of several writers at once the last one's content stays.
+    """
+    temporary = beside(path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def stamp(path: Path) -> list[str | int]:

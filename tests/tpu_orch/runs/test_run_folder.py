@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,14 @@ def test_files_are_whole(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "summary.json", float("nan"))
     assert (tmp_path / "summary.json").read_bytes() == b"new"
+
+
+def test_two_writers_of_one_file_leave_one_of_their_contents(tmp_path: Path) -> None:
+    contents = [bytes([65 + number]) * 100_000 for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: write_whole(tmp_path / "x", contents[number % 4]), range(40)))
+    assert (tmp_path / "x").read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_sigterm_sets_the_flag_and_the_old_handler_comes_back() -> None:
