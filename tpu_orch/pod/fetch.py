@@ -20,6 +20,9 @@ from tpu_orch.runs.locks import claimed
 
 SUMS = "SHA256SUMS"
 NOTE = "fetched.json"
+"""Of a copy, beside the folder `DATA` that holds it: where it lies in the copy's folder, and the hash of each file."""
+DATA = "data"
+SUM = re.compile(r"([0-9a-fA-F]+)[ \t]+\*?(?:\./)?(.+)")
 LOCATION = re.compile(r"[a-z][a-z0-9+.-]*://.+")
 HASH = re.compile(r"sha256=([0-9a-f]{64})")
 INPUTS = ("--data", "--tools", "--store", "--tasks", "--weights", "--model")
@@ -77,16 +80,16 @@ def fetch(location: str, cache: Path) -> Path:
         with claimed(cache / "fetched" / f"{key}.lock", wait=True):
             if not _whole(folder):
                 _copy(source, folder)
-            digests = json.loads((folder / NOTE).read_bytes())["files"]
+            note = json.loads((folder / NOTE).read_bytes())
     except (InputError, WorkFailed):
         raise
     except Exception as error:  # each file system has its own
         raise WorkFailed(f"{place} could not be read: {first_line(error):.200}") from error
     name = source.files[0]
-    if wanted and (not source.single or digests[name] != wanted[1]):
-        what = f"its sha256 is {digests[name]}" if source.single else "it is a folder"
+    if wanted and (not source.single or note["files"][name] != wanted[1]):
+        what = f"its sha256 is {note['files'][name]}" if source.single else "it is a folder"
         raise InputError(f"{place}: {what}, not {wanted[1]}")
-    return folder / name if source.single else folder / _name(source.root)
+    return folder / note["under"] / (name if source.single else "")
 
 
 def look(place: str) -> Source:
@@ -134,7 +137,7 @@ def _whole(folder: Path) -> bool:
 
 def _copy(source: Source, folder: Path) -> None:
     """Copies and checks everything, then gives the folder its name."""
-    under = "" if source.single else _name(source.root)
+    under = DATA if source.single else f"{DATA}/{_name(source.root)}"
     growing = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(growing, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -149,13 +152,20 @@ def _copy(source: Source, folder: Path) -> None:
 
 
 def _check(source: Source, digests: Mapping[str, str]) -> None:
-    """Raises InputError where SHA256SUMS says otherwise."""
+    """Raises InputError where SHA256SUMS says otherwise, or is none."""
     sums = f"{source.root.rpartition('/')[0] if source.single else source.root}/{SUMS}"
     if not source.system.exists(sums):
         return
-    for line in source.system.cat_file(sums).decode().splitlines():
-        digest, _, name = line.partition(" ")
-        name = name.lstrip(" *").removeprefix("./")
+    for number, line in enumerate(source.system.cat_file(sums).decode("utf-8-sig").split("\n"), start=1):
+        line = line.rstrip("\r")
+        if not line.strip() or line.startswith("#"):
+            continue
+        said = SUM.fullmatch(line)
+        if said is None:
+            raise InputError(
+                f"{sums}:{number}: expected a sha256 and a name, as sha256sum writes them, found {line!r:.80}"
+            )
+        digest, name = said[1].lower(), said[2]
         if name in digests and digests[name] != digest:
             raise InputError(f"{source.root}: sha256 of {name} is {digests[name]}, {SUMS} says {digest}")
         if name not in digests and not source.single:

@@ -77,10 +77,29 @@ def test_sums_beside_the_files_are_checked(bucket: object, tmp_path: Path) -> No
     assert fetch("memory://bucket/booking/tools.json", tmp_path).exists()
     with pytest.raises(InputError, match=r"sha256 of deep/er\.jsonl is"):
         fetch("memory://bucket/booking", tmp_path)
-    assert not list((tmp_path / "fetched").glob("[!.]*/booking"))
+    assert not list((tmp_path / "fetched").glob("[!.]*/**/booking"))
     bucket.pipe({"/bucket/booking/SHA256SUMS": b"00  gone.jsonl\n"})  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"names gone\.jsonl"):
         fetch("memory://bucket/booking", tmp_path)
+
+
+def test_sums_are_read_however_they_were_written(bucket: object, tmp_path: Path) -> None:
+    right = [hashlib.sha256(b"[]").hexdigest().upper(), hashlib.sha256(b'{"a": 1}\n').hexdigest()]
+    sums = f"\ufeff# of Monday\r\n{right[0]}  tools.json\r\n\r\n{right[1]} *deep/er.jsonl\n\n  \n"
+    bucket.pipe({"/bucket/booking/SHA256SUMS": sums.encode()})  # type: ignore[attr-defined]
+    assert (fetch("memory://bucket/booking", tmp_path) / "tools.json").exists()
+    bucket.pipe({"/bucket/booking/SHA256SUMS": (sums + "SHA256 (tools.json) = 00\n").encode()})  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match=r"SHA256SUMS:7: expected a sha256 and a name, .*found 'SHA256 \(tools"):
+        fetch("memory://bucket/booking", tmp_path)
+
+
+def test_no_name_of_the_data_is_taken_by_the_note(bucket: object, tmp_path: Path) -> None:
+    files = {"/bucket/fetched.json": b"{}", "/bucket/under/fetched.json/fetched.json": b"[1]"}
+    bucket.pipe(files)  # type: ignore[attr-defined]
+    for _ in range(2):
+        assert fetch("memory://bucket/fetched.json", tmp_path).read_bytes() == b"{}"
+        folder = fetch("memory://bucket/under/fetched.json", tmp_path)
+        assert folder.name == "fetched.json" and (folder / "fetched.json").read_bytes() == b"[1]"
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
