@@ -47,3 +47,15 @@ def test_the_check_sees_a_forbidden_import(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("def f():\n    from tpu_orch.cli import main\n    return main\n")
     assert imported(bad) & ROOMS == {"tpu_orch"}
+
+
+def test_one_place_makes_consoles() -> None:
+    """Which read no text as markup; a console made elsewhere would."""
+    makers = set()
+    for path in sorted((ROOT / "tpu_orch").rglob("*.py")):
+        called = [
+            node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+        ]
+        if "Console" in {one.id if isinstance(one, ast.Name) else getattr(one, "attr", "") for one in called}:
+            makers.add(path.relative_to(ROOT).as_posix())
+    assert makers == {"tpu_orch/reports/terminal.py"}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from data_pipeline.backends import StoreBackend
 from data_pipeline.environment import Environment
@@ -19,6 +18,7 @@ from rewards.scoring import Options, find_reward
 from rewards.verdicts import Unscorable
 from tpu_orch.cli.outputs import check_chart, check_outputs, placed
 from tpu_orch.reports.audit import audit_json, draw_audit, lines, tables
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.runs.files import write_json
 
 WIDTH = 118
@@ -75,7 +75,7 @@ def run(args: Args) -> int:
         raise InputError(str(error)) from None
     if not found.ceiling.tasks:
         raise InputError(f"{args.store} answers the whole reference of none of the {len(tasks)} tasks of {args.tasks}")
-    console = Console(width=WIDTH)
+    console = terminal(width=WIDTH)
     for table in tables(found):
         console.print(table)
     for line in lines(found):

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import jax
 import tyro
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from data_pipeline.errors import InputError
 from tpu_orch.cli.outputs import check_outputs, placed
 from tpu_orch.config import MeshOptions
 from tpu_orch.pod.cluster import join_cluster
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.runs.doctor import examine
 from tpu_orch.runs.files import write_json
 from tpu_orch.runs.findings import Finding
@@ -54,7 +55,7 @@ def run(args: Args) -> int:
     findings = examine(args.folder, args.store, args.tokenizer, args.mesh)
     bad = [one.what for one in findings if one.state == "bad"]
     process = 0 if "devices" in bad else jax.process_index()
-    console = Console(width=120)
+    console = terminal(width=120)
     console.print(table(findings, process))
     if args.json is not None:
         whole = {
@@ -73,5 +74,5 @@ def table(findings: list[Finding], process: int) -> Table:
     made = Table("", "what", "found", "what to do", title=f"{socket.gethostname()}, process {process}")
     for one in findings:
         mark, style = MARKS[one.state]
-        made.add_row(f"[{style}]{mark}[/{style}]", one.what, one.found, one.advice)
+        made.add_row(Text(mark, style), one.what, one.found, one.advice)
     return made

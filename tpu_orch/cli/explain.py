@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from data_pipeline.errors import InputError
 from tpu_orch.reports.explanation import explanation
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.scoring.job import Spec, judge_line, open_job
 from tpu_orch.scoring.pieces import read_lines, read_pieces
 
@@ -56,7 +56,7 @@ def run(args: Args) -> int:
     job = open_job(Spec(str(args.tools), str(args.tasks), store, (args.reward,)))
     if args.task not in job.tasks:
         raise InputError(f"{args.tasks} has no task {args.task!r:.80}")
-    console = Console(width=args.width)
+    console = terminal(width=args.width)
     shown = 0
     for piece in read_pieces(args.rollouts):
         for line in read_lines(args.rollouts, piece):

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import jax
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.errors import InputError
@@ -31,6 +30,7 @@ from tpu_orch.planning.slices import parse_slice
 from tpu_orch.planning.workload import WorkloadOptions
 from tpu_orch.presets import find_preset
 from tpu_orch.reports.messages import say
+from tpu_orch.reports.terminal import terminal
 
 Sound = Callable[[float], bool]
 SIZES = ("micro_tokens", "rows", "capacity", "prompts", "group", "workload.prompt_tokens")
@@ -108,7 +108,7 @@ def run(args: Args) -> int:
     if compiles and (other := abstract_devices.other_libtpu()):
         say(other)
     setting = make_setting(configured(args), args.model, args.lora)
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = terminal(width=None if sys.stdout.isatty() else 120, highlight=False)
     wanted = [(setting, mesh)]
     if args.search:
         found = search(setting, where, args.workload, args.assume)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 from data_pipeline.errors import InputError
 from tpu_orch.cli.outputs import check_outputs, growing
 from tpu_orch.pod.fetch import is_remote
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.runs.parts import alone, appended
 from tpu_orch.scoring.job import OnMiss, Spec, Tally, open_job
 from tpu_orch.scoring.output import job_identity, resume
@@ -150,7 +150,7 @@ def _score_with_beam(spec: Spec, args: Args) -> Tally:
 
 def shown(parts: Iterable[Scored], size: int) -> Iterator[Scored]:
     """The parts as they come, with a bar on a terminal."""
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     if not console.is_terminal:
         yield from parts
         return

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from data_pipeline.formats.rows import write_rows
 from tpu_orch.cli.inputs import World, open_world
 from tpu_orch.cli.outputs import check_outputs
 from tpu_orch.reports.counting import counter
 from tpu_orch.reports.recoverability import check, lines, row, table
+from tpu_orch.reports.terminal import terminal
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def run(args: Args) -> int:
         write_rows(args.out, map(row, found))
     shown = [one for one in found if args.every or one.reasons]
     if shown:
-        Console(width=180).print(table(shown))
+        terminal(width=180).print(table(shown))
     for line in lines(found):
         print(line)
     return 0

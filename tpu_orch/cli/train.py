@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.errors import InputError
@@ -14,6 +13,7 @@ from tpu_orch.evaluation.stages import STAGES
 from tpu_orch.pod.cluster import join_cluster
 from tpu_orch.pod.fetch import local_arguments
 from tpu_orch.presets import PRESETS, check_reads, find_preset
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.runs.folder import REPORT, SUMMARY
 from tpu_orch.runs.processes import first_process
 from tpu_orch.trainer.platform import cache_folder, prepare_platform
@@ -72,7 +72,7 @@ def launch(word: str, argv: Sequence[str], change: Callable[[RunConfig], RunConf
 
 def show(summary: JsonObject, config: RunConfig) -> None:
     """The result, on stdout."""
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal(width=None if sys.stdout.isatty() else 100)
     stages = [(key, label) for key, label in STAGES if key in summary["eval"]]
     table = Table(
         "calls", *(label for _, label in stages), title=f"{config.preset}: share of the evaluation tasks solved, greedy"

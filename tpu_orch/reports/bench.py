@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.formats.rows import write_document
 from data_pipeline.jsontext import spaced_json
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.runs.machine import describe_machine
 
 
@@ -28,7 +28,7 @@ class Goal(NamedTuple):
 
 def report(name: str, rows: Sequence[Mapping[str, Any]], goals: Sequence[Goal], path: Path | None) -> None:
     """Prints rows and goals, and writes them where asked. Rows have the same keys in the same order."""
-    console = Console(width=140)
+    console = terminal(width=140)
     table = Table(title=f"{name} on {describe_machine()}")
     for place, key in enumerate(rows[0] if rows else ()):
         # the first says what the row is of, and is never cut

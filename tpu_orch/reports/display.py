@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any
 
 import jax
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +19,7 @@ from rich.progress import (
 )
 
 from tpu_orch.config import RunConfig
+from tpu_orch.reports.terminal import terminal
 
 QUIET = 15.0  # seconds between lines where there is no terminal
 
@@ -31,7 +31,7 @@ class Display:
         self._sizes = {"warmup": config.warmup.steps, "rl": config.trainer.steps}
         self._before = {"warmup": 0, "rl": config.warmup.steps}
         self._names = {"warmup": "warm-up", "rl": "reinforcement"}
-        self._console = Console(stderr=True, quiet=jax.process_index() != 0)
+        self._console = terminal(stderr=True, quiet=jax.process_index() != 0)
         self._bars = Progress(
             TextColumn("{task.description:<28}"),
             BarColumn(),

@@ -4,11 +4,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.words import JsonObject
 from tpu_orch.evaluation.statistics import Comparison
+from tpu_orch.reports.terminal import terminal
 
 
 def show_summary(summary: JsonObject, title: str) -> None:
@@ -18,7 +18,7 @@ def show_summary(summary: JsonObject, title: str) -> None:
         low, high = row["interval"]
         cells = (f"{row['solved']:.3f}", f"{low:.3f} to {high:.3f}", f"{row['reward']:.3f}")
         table.add_row(depth, str(row["tasks"]), str(row["attempts"]), *cells)
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    terminal(width=None if sys.stdout.isatty() else 110).print(table)
     low, high = summary["interval"]
     whole = f"all tasks {summary['solved']:.3f} ({low:.3f} to {high:.3f})"
     print(f"mean over depths of 1 call and more {summary['accuracy']:.3f}; {whole}")

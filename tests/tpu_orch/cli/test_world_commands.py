@@ -104,3 +104,18 @@ def test_check_of_the_published_tasks(shared: Path, tmp_path: Path, capsys: pyte
     counts = [sum(row[name] for row in rows) for name in ("executable", "strict", "recoverable", "lenient")]
     assert counts == [101, 24, 38, 30]
     assert all(bool(row["reasons"]) == (not row["strict"]) for row in rows)
+
+
+def test_brackets_and_colons_of_tasks_are_shown_as_they_are(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = next(task for task in read_tasks(folder / "tasks.jsonl") if task.calls == 1)
+    (step,) = task.reference
+    (name,) = (name for name, value in step.arguments.items() if isinstance(value, str))
+    ids = ("t[/1]", "[red]t2[/red]", "t:100:")
+    value = "[red]apple[/red]"
+    odd = step._replace(arguments={**step.arguments, name: value})
+    write_tasks(tmp_path / "tasks.jsonl", [task._replace(id=one, reference=(odd,)) for one in ids])
+    assert main(["tasks", "check", *files(folder), "--tasks", str(tmp_path / "tasks.jsonl")]) == 0
+    said = capsys.readouterr().out
+    assert all(one in said for one in ids) and said.count(value) == 3

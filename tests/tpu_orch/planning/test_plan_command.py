@@ -45,6 +45,11 @@ def test_full_training_of_8b_does_not_fit_one_gpu_and_adapters_do(
     assert adapters["kinds_bytes"]["frozen weights"] == 2 * count
 
 
+def test_a_slice_is_called_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned(tmp_path, "--topology", "h100:100", "--model", "qwen3-0.6b", "--mesh", "data=25,fsdp=4")
+    assert "h100:100: 100 chips" in capsys.readouterr().out
+
+
 def test_search_ranks_meshes_that_divide_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "found.json"
     asked = ["plan", "--topology", "v6e:1x2", "--model", "qwen3-0.6b", "--search", "--formula", "--price", "1.2"]

@@ -5,7 +5,6 @@ from html import escape
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from data_pipeline.words import JsonObject
@@ -18,6 +17,7 @@ from tpu_orch.experiments.outcome.tables import Titled, tables
 from tpu_orch.experiments.tuning import read_tries
 from tpu_orch.reports.page.html import asset, figure, table
 from tpu_orch.reports.page.palette import themes
+from tpu_orch.reports.terminal import terminal
 from tpu_orch.runs.files import write_whole
 
 TABLES, PAGE, PICTURE = "tables.md", "report.html", "summary.svg"
@@ -49,7 +49,7 @@ def as_text(one: Titled) -> str:
     for row in one.numbers.rows:
         drawn.add_row(*row)
     stream = StringIO()
-    Console(file=stream, width=150).print(drawn)
+    terminal(file=stream, width=150).print(drawn)
     return stream.getvalue()
 
 
