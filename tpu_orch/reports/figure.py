@@ -30,8 +30,9 @@ def draw_reward(axes: Axes, metrics: Sequence[Mapping[str, Any]]) -> None:
     whole, parts = series.curves(rows, ["reward"]), series.nested(rows, "components")
     moving = {name: values for name, values in parts.lines.items() if any(values)}
     looks = {name: place for place, name in enumerate(parts.lines)}
-    draw_curves(axes, Curves(whole.x, {**moving, **whole.lines}), bold="reward", looks=looks)
-    axes.set(ylabel="mean over the step's rollouts", ylim=(min(-0.03, *whole.lines["reward"]), 1.03))
+    drawn = Curves(whole.x, {**moving, **whole.lines})
+    draw_curves(axes, drawn, bold="reward", looks=looks)
+    axes.set(ylabel="mean over the step's rollouts", ylim=series.reward_limits(drawn))
 
 
 def draw_depths(axes: Axes, evaluations: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """The numbers behind the figures."""
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.words import Ledger
-from tpu_orch.reports.page import series
+from tpu_orch.reports.figure import run_figure
+from tpu_orch.reports.page import charts, series
+from tpu_orch.reports.page.compared import comparison
 from tpu_orch.reports.page.rollouts import LONGEST_LEDGER, cut, ledger_view, stretches
 from tpu_orch.reports.page.sample import Limits, spread, step_of
 
@@ -79,6 +82,30 @@ def test_rows_that_lack_a_figure_leave_a_gap() -> None:
     found = series.nested(rows, "components")
     assert found.lines["a"][0] == 1.0 and math.isnan(found.lines["a"][1]) and math.isnan(found.lines["a"][2])
     assert found.lines["b"][2] == 0.0
+
+
+def test_an_axis_of_rewards_holds_every_reward() -> None:
+    """Those of toolrl go from -3 to 4; a step without a reward moves nothing."""
+    usual = series.Curves([1, 2], {"reward": [0.2, series.NONE], "format": [series.NONE, 1.0]})
+    assert series.reward_limits(usual) == series.reward_limits(series.Curves([], {})) == (-0.03, 1.03)
+    wide = series.Curves([1, 2, 3], {"reward": [series.NONE, -2.5, 0.1], "1 call": [3.5, series.NONE, 0.0]})
+    low, high = series.reward_limits(wide)
+    assert -2.8 < low < -2.5 and 3.5 < high < 3.8
+
+
+def test_figures_of_rewards_beyond_0_and_1_show_them() -> None:
+    told = [(1, -2.5), (2, None), (3, 1.6), (4, 3.4)]
+    rows = [
+        {"phase": "rl", "step": step, "reward": value, "reward_by_depth": {"1": value}, "components": {}}
+        for step, value in told
+    ]
+    low, high = run_figure(rows, {}, "t").subfigs[0].axes[0].get_ylim()
+    assert low < -2.5 and high > 3.4
+    facts = charts.Facts({"reward": "toolrl"}, rows, None, {}, {})
+    for made in (charts.reward(facts, "k"), charts.depths(facts, "k"), comparison([("a", facts), ("b", facts)])[1]):
+        heights = [float(found) for found in re.findall(r'<use [^>]*?y="([-0-9.]+)"', made.wide)]
+        assert heights and all(0 < height < 330 for height in heights), made.title
+        assert {"−2", "2"} <= set(re.findall(r">([−0-9.]+)</text>", made.wide)), made.title
 
 
 def test_limits_shrink_to_one_and_stay() -> None:

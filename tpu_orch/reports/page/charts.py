@@ -96,7 +96,7 @@ def reward(facts: Facts, key: str) -> Chart:
 
     def paint(axes: Sequence[Axes]) -> None:
         draw.draw_curves(axes[0], seen, bold="reward", looks=looks)
-        axes[0].set_ylim(min(-0.03, *whole.lines["reward"]), max(1.03, *whole.lines["reward"]))
+        axes[0].set_ylim(*series.reward_limits(seen))
 
     numbers = table_of(Curves(whole.x, {**whole.lines, **parts.lines}))
     return drawn(key, title, caption, numbers, paint, legend=True)
@@ -117,7 +117,7 @@ def depths(facts: Facts, key: str) -> Chart:
 
     def paint(axes: Sequence[Axes]) -> None:
         draw.draw_curves(axes[0], named, looks=looks)
-        axes[0].set_ylim(-0.03, 1.03)
+        axes[0].set_ylim(*series.reward_limits(named))
 
     return drawn(key, title, caption, table_of(named), paint, legend=True)
 

@@ -59,7 +59,7 @@ def _reward(runs: Sequence[tuple[str, Facts]]) -> Chart:
 
     def paint(axes: Sequence[Axes]) -> None:
         draw.draw_curves(axes[0], curves)
-        axes[0].set_ylim(min(-0.03, axes[0].get_ylim()[0]), max(1.03, axes[0].get_ylim()[1]))
+        axes[0].set_ylim(*series.reward_limits(curves))
 
     return drawn("compared-reward", title, caption, table_of(curves), paint, legend=True)
 

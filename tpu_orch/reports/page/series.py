@@ -1,5 +1,6 @@
 """What the figures show, as plain numbers: made from metrics and evaluations, drawn and tabled elsewhere. Pure."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -82,6 +83,14 @@ def accuracies(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Accuracy]:
 def curves(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Curves:
     """Figures of the rows over their steps."""
     return Curves([row["step"] for row in rows], {name: [_number(row.get(name)) for row in rows] for name in names})
+
+
+def reward_limits(curves: Curves) -> tuple[float, float]:
+    """Lowest and highest end of an axis for rewards: 0 and 1, or as far as the lines go, and a little air."""
+    values = [value for line in curves.lines.values() for value in line if math.isfinite(value)]
+    low, high = min([0.0, *values]), max([1.0, *values])
+    air = 0.03 * (high - low)
+    return low - air, high + air
 
 
 def nested(rows: Sequence[Mapping[str, Any]], field: str) -> Curves:
