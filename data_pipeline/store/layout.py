@@ -9,6 +9,7 @@ integers beyond 64 bits, which only the exact reader may read.
 """
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,7 +137,7 @@ def check_head(path: Path) -> None:
 
 def connect_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that takes no locks and never writes: the file is immutable once it has its name."""
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     connection.execute(f"PRAGMA mmap_size={MAPPED}")

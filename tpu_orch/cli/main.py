@@ -5,6 +5,7 @@ progress and messages to stderr. A command's module is imported only when it is 
 """
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,6 +166,8 @@ def run_command(words: tuple[str, ...], rest: list[str]) -> int:
 
 def entry() -> int:
     """The program itself; `main` is one command of it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path that is no UTF-8 is told all the same, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     if sys.argv[1:] and sys.argv[1] in COMPUTING and not {"-h", "--help"} & set(sys.argv):
         begin_with_large_pages()
     return main()

@@ -77,14 +77,17 @@ def read_metrics(path: Path) -> list[JsonObject]:
     """All complete rows; a last line that a kill cut short is left out.
 
     Raises:
-      InputError: another line is not JSON.
+      InputError: another line is no JSON object.
     """
     rows = []
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         if not line.endswith(b"\n"):
             break
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError as error:
             raise InputError(f"{path}:{number}: not JSON: {error}") from None
+        if type(row) is not dict:
+            raise InputError(f"{path}:{number}: expected a JSON object")
+        rows.append(row)
     return rows

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import io
 import json
+import os
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +16,9 @@ import pytest
 from made_runs import make_run
 
 from data_pipeline.errors import InputError
-from tpu_orch.cli.main import main
+from tpu_orch.cli.main import entry, main
 from tpu_orch.reports.page import report_html
+from tpu_orch.reports.page.serve import version_of
 
 HOSTILE = (
     "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">\u2028\u2029]]><!--"
@@ -239,6 +243,34 @@ def test_a_broken_file_is_named_and_the_rest_is_shown(made_run: Path, tmp_path: 
     page = Page(report_html([run]))
     assert "eval-before.jsonl cannot be read" in page.words and "tokenizer.model cannot be read" in page.words
     assert "eval-before" not in [group["key"] for group in page.data["runs"][0]["groups"]]
+
+
+def test_a_last_step_without_a_reward_says_none(made_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "nan"
+    run.mkdir()
+    shutil.copy(made_run / "config.json", run)
+    rows = [{"step": step, "phase": "rl", "reward": value} for step, value in ((1, 0.25), (2, None))]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "reward, last step none 0.250 in the first" in Page(report_html([run])).words
+
+
+def test_a_folder_whose_name_is_no_utf8(made_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [tmp_path / parent / os.fsdecode(b"caf\xe9") for parent in ("a", "b")]
+    for run in runs:
+        run.mkdir(parents=True)
+        for name in ("config.json", "store.sqlite", "tools.json", "metrics.jsonl"):
+            shutil.copy(made_run / name, run)
+    (runs[0] / "tasks.jsonl").write_text("nonsense\n")
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "argv", ["tpu-orch", "report", str(runs[0])])
+    assert entry() == 0
+    stdout.flush()
+    assert b"caf\\udce9" in stdout.buffer.getvalue()
+    page = Page((runs[0] / "report.html").read_text(encoding="utf-8"))
+    assert "run caf\ufffd" in page.words and "caf\ufffd/tasks.jsonl" in page.words
+    assert "a/caf\ufffd" in Page(report_html(runs)).words, "in legends too"
+    assert version_of(runs) != version_of(runs[:1])
 
 
 def test_two_runs_stand_side_by_side(made_run: Path, tmp_path: Path) -> None:

@@ -122,6 +122,9 @@ def test_lost_metrics_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\nnonsense\n')
     with pytest.raises(InputError, match=r"bad.jsonl:2: not JSON"):
         read_metrics(tmp_path / "bad.jsonl")
+    (tmp_path / "bad.jsonl").write_text('{"a": 1}\n[2]\n')
+    with pytest.raises(InputError, match=r"bad.jsonl:2: expected a JSON object"):
+        read_metrics(tmp_path / "bad.jsonl")
 
 
 def test_other_processes_write_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from data_pipeline.formats import read_rollout_rows, read_tasks, read_tools, rol
 from data_pipeline.formats.rows import read_document
 from data_pipeline.store import Store
 from data_pipeline.tokenizers import Tokenizer, load_tokenizer
+from data_pipeline.tokenizers.marks import without_surrogates
 from data_pipeline.words import JsonObject, Rollout, Task, Tool
 from rewards.scoring import Score
 from rewards.verdicts import Verdict
@@ -38,6 +39,7 @@ class Record(NamedTuple):
     """A run, as far as its folder tells."""
 
     name: str
+    """The folder's; what of it is no UTF-8 is replaced, here and in the notes."""
     config: JsonObject
     metrics: list[JsonObject]
     summary: JsonObject | None
@@ -81,7 +83,7 @@ def gather(folder: Path) -> Record:
         store = _read(folder / "store.sqlite", Store.open, None, notes)
         environment = Environment(tools, StoreBackend(store)) if store else None
     return Record(
-        name=folder.resolve().name,
+        name=without_surrogates(folder.resolve().name),
         config=config,
         metrics=metrics,
         summary=summary,
@@ -91,7 +93,7 @@ def gather(folder: Path) -> Record:
         tools=tools,
         tokenizer=tokenizer,
         environment=environment,
-        notes=tuple(notes),
+        notes=tuple(map(without_surrogates, notes)),
     )
 
 

@@ -1,7 +1,7 @@
 """The head of a run's page: what it is, how far it came, its figures in a few words. Pure."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from data_pipeline.words import JsonObject
 from tpu_orch.reports.page.axes import spelled_seconds
@@ -60,9 +60,7 @@ def tiles(record: Record) -> list[Tile]:
         )
     rl = rows_of(record.metrics, "rl")
     if rl:
-        found.append(
-            Tile("reward, last step", f"{rl[-1].get('reward', 0):.3f}", f"{rl[0].get('reward', 0):.3f} in the first")
-        )
+        found.append(Tile("reward, last step", _reward(rl[-1]), f"{_reward(rl[0])} in the first"))
     warm = rows_of(record.metrics, "warmup")
     if record.metrics:
         found.append(Tile("steps", f"{len(warm) + len(rl)}", f"{len(warm)} warm-up, {len(rl)} reinforcement"))
@@ -82,6 +80,12 @@ def warnings(metrics: Sequence[JsonObject]) -> list[str]:
         health, lines = examine(health, row)
         found += [f"step {row.get('step')}: {line}" for line in lines]
     return found
+
+
+def _reward(row: Mapping[str, Any]) -> str:
+    """A step's; none where it was not finite."""
+    value = row.get("reward")
+    return f"{value:.3f}" if isinstance(value, int | float) else "none"
 
 
 def _steps(config: JsonObject, part: str) -> int:

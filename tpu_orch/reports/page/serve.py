@@ -4,6 +4,7 @@ It listens on the loopback address only, answers two paths, and refuses a reques
 points its own name at this address).
 """
 
+import os
 import threading
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -27,7 +28,7 @@ def version_of(folders: Sequence[Path]) -> str:
                 found = path.stat()
             except OSError:
                 continue
-            digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(path) + f"\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
     return digest.hexdigest()
 
 
@@ -81,7 +82,7 @@ def make_server(folders: Sequence[Path], port: int) -> ThreadingHTTPServer:
             try:
                 content = pages.page()
             except InputError as error:
-                self._answer(503, "text/plain; charset=utf-8", str(error).encode())
+                self._answer(503, "text/plain; charset=utf-8", str(error).encode(errors="replace"))
                 return
             self._answer(200, "text/html; charset=utf-8", content)
 

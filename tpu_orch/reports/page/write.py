@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipeline.errors import InputError
+from data_pipeline.tokenizers.marks import without_surrogates
 from tpu_orch.reports.page.charts import Facts, charts
 from tpu_orch.reports.page.compared import comparison
 from tpu_orch.reports.page.faults import count_faults
@@ -64,7 +65,7 @@ def named_apart(records: Sequence[Record], folders: Sequence[Path]) -> list[Reco
     """The records; where two folders have the same name, each is called by its path."""
     names = [record.name for record in records]
     return [
-        record._replace(name=str(folder)) if names.count(record.name) > 1 else record
+        record._replace(name=without_surrogates(str(folder))) if names.count(record.name) > 1 else record
         for record, folder in zip(records, folders, strict=True)
     ]
 
