@@ -108,6 +108,23 @@ def test_figures_of_rewards_beyond_0_and_1_show_them() -> None:
         assert {"−2", "2"} <= set(re.findall(r">([−0-9.]+)</text>", made.wide)), made.title
 
 
+def test_the_table_of_accuracies_gives_each_depth_its_own_numbers() -> None:
+    def evaluation(shares: dict[str, float], tasks: int) -> dict:
+        return {
+            "accuracy": 0.5,
+            "by_depth": shares,
+            "interval_by_depth": {depth: [share, share] for depth, share in shares.items()},
+            "tasks_by_depth": dict.fromkeys(shares, tasks),
+        }
+
+    made = {"before": evaluation({"1": 0.1, "3": 0.3}, 10), "after": evaluation({"0": 0.9, "1": 0.91, "3": 0.93}, 12)}
+    assert charts.accuracy(charts.Facts({}, [], None, made, {}), "k").numbers.rows == [
+        ["0", "12", "", "0.900 (0.90 to 0.90)"],
+        ["1", "10, 12", "0.100 (0.10 to 0.10)", "0.910 (0.91 to 0.91)"],
+        ["3", "10, 12", "0.300 (0.30 to 0.30)", "0.930 (0.93 to 0.93)"],
+    ]
+
+
 def test_limits_shrink_to_one_and_stay() -> None:
     limits = Limits()
     for _ in range(8):

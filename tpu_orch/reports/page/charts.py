@@ -14,7 +14,7 @@ from tpu_orch.evaluation.stages import STAGES
 from tpu_orch.reports.page import axes as draw
 from tpu_orch.reports.page import series
 from tpu_orch.reports.page.faults import FAULTS
-from tpu_orch.reports.page.series import Curves, Shares
+from tpu_orch.reports.page.series import Accuracy, Curves, Shares
 from tpu_orch.reports.page.svg import DPI, STYLE, inline_svg
 
 WIDE, NARROW = (560.0, 330.0), (340.0, 300.0)  # points
@@ -66,18 +66,27 @@ def accuracy(facts: Facts, key: str) -> Chart:
     if not stages:
         return empty(key, title, "No evaluation is over yet.")
     rows = [
-        [str(depth), str(stages[0].tasks[place])]
-        + [
-            f"{one.share[place]:.3f} ({one.low[place]:.2f} to {one.high[place]:.2f})" if depth in one.depths else ""
-            for one in stages
-        ]
-        for place, depth in enumerate(stages[0].depths)
+        [str(depth), _tasks(stages, depth), *(_solved(one, depth) for one in stages)]
+        for depth in sorted({depth for one in stages for depth in one.depths})
     ]
     caption = (
         "Share of the evaluation tasks solved greedily, with 95 % intervals; in brackets the mean over 1 call and more."
     )
     numbers = Numbers(["calls", "tasks", *(f"{one.label} (95 %)" for one in stages)], rows)
     return drawn(key, title, caption, numbers, lambda axes: draw.draw_accuracy(axes[0], stages), legend=True)
+
+
+def _tasks(stages: Sequence[Accuracy], depth: int) -> str:
+    """How many were asked; more than one number where the evaluations differ."""
+    found = [str(one.tasks[one.depths.index(depth)]) for one in stages if depth in one.depths]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _solved(one: Accuracy, depth: int) -> str:
+    if depth not in one.depths:
+        return ""
+    place = one.depths.index(depth)
+    return f"{one.share[place]:.3f} ({one.low[place]:.2f} to {one.high[place]:.2f})"
 
 
 def reward(facts: Facts, key: str) -> Chart:
