@@ -125,6 +125,37 @@ def test_the_table_of_accuracies_gives_each_depth_its_own_numbers() -> None:
     ]
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=400))
+def test_joined_stacks_are_few_and_lose_nothing(counts: list[tuple[int, int]]) -> None:
+    shares = series.Shares(
+        [str(n) for n in range(len(counts))], {"ok": [a for a, _ in counts], "miss": [b for _, b in counts]}
+    )
+    found = series.joined(shares)
+    assert len(found.places) <= series.STACKS and found.places[:1] == shares.places[:1]
+    assert all(sum(found.counts[part]) == sum(shares.counts[part]) for part in shares.counts)
+    if len(counts) <= series.STACKS:
+        assert found == shares
+
+
+def test_joined_stacks_weigh_steps_by_their_calls() -> None:
+    counts = [90, 10] * series.STACKS
+    shares = series.Shares(list(map(str, range(len(counts)))), {"ok": counts, "miss": [10, 90] * series.STACKS})
+    shares.counts["miss"][1] = 890
+    found = series.joined(shares)
+    assert found.places[:2] == ["0", "2"] and found.share("ok")[:2] == [0.1, 0.5]
+
+
+def test_the_tools_of_a_long_run_take_little_room() -> None:
+    def row(step: int) -> dict:
+        return {"phase": "rl", "step": step, "results": {"ok": 20 + step % 7, "error": 2, "miss": 1}}
+
+    made = charts.results(charts.Facts({}, [row(step) for step in range(5, 1005)], None, {}, {}), "k")
+    assert "A bar joins up to 17 steps" in made.caption and len(made.numbers.rows) == 1000
+    assert len(made.wide) + len(made.narrow) < 500_000
+    short = charts.results(charts.Facts({}, [row(step) for step in range(5, 65)], None, {}, {}), "k")
+    assert "joins" not in short.caption
+
+
 def test_limits_shrink_to_one_and_stay() -> None:
     limits = Limits()
     for _ in range(8):

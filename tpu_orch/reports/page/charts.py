@@ -142,6 +142,8 @@ def results(facts: Facts, key: str) -> Chart:
     if not shares.counts:
         return empty(key, title, "No tool was called yet.")
     caption = "Kinds of tool results at the evaluations and over the steps of reinforcement learning. No bar: no call."
+    if (together := series.stretch(len(steps))) > 1:
+        caption += f" A bar joins up to {together} steps, and has the number of the first."
     cut = len(stages)
     return drawn(
         key,
@@ -327,7 +329,10 @@ def _legend(figure: Figure, axes: Sequence[Axes], width: float) -> int:
 def _beside(shares: Shares, cut: int, left: str, right: str) -> Draw:
     """Stacks up to `cut` on the first axes, the others on the second."""
     halves = [
-        (Shares(shares.places[part], {name: counts[part] for name, counts in shares.counts.items()}), what)
+        (
+            series.joined(Shares(shares.places[part], {name: counts[part] for name, counts in shares.counts.items()})),
+            what,
+        )
         for part, what in ((slice(0, cut), left), (slice(cut, None), right))
     ]
 

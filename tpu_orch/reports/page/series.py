@@ -9,6 +9,8 @@ from data_pipeline.words import JsonObject
 from tpu_orch.evaluation.stages import STAGES
 
 NONE = float("nan")
+STACKS = 60
+"""Drawn side by side, at most."""
 
 
 class Curves(NamedTuple):
@@ -116,6 +118,21 @@ def kinds_of_results(named: Sequence[tuple[str, Mapping[str, int] | None]]) -> S
     return Shares(
         [place for place, _ in named],
         {kind: [int((counts or {}).get(kind, 0)) for _, counts in named] for kind in kinds},
+    )
+
+
+def stretch(places: int) -> int:
+    """Places that share a stack, where there are too many for one each."""
+    return max(1, -(-places // STACKS))
+
+
+def joined(shares: Shares) -> Shares:
+    """At most `STACKS` stacks: those that follow each other joined, their counts added, under the name of the first."""
+    size = stretch(len(shares.places))
+    starts = range(0, len(shares.places), size)
+    return Shares(
+        [shares.places[start] for start in starts],
+        {part: [sum(counts[start : start + size]) for start in starts] for part, counts in shares.counts.items()},
     )
 
 
