@@ -62,11 +62,28 @@ def test_seconds_come_from_the_summary_or_else_from_the_steps() -> None:
         {"phase": "warmup", "step": 1, "seconds": {"update": 2.0}},
         {"phase": "rl", "step": 2, "seconds": {"sampling": 3.0, "tools": 0.0, "rewards": None}},
     ]
-    spent = {span.name: span.seconds for span in series.seconds_by_phase(None, metrics)}
+    found = series.seconds_by_phase({}, None, metrics)
+    spent = {span.name: span.seconds for span in found.spans}
+    assert found.whole == 5.0 and not found.overlapping
     assert spent == {"warm-up": 2.0, "RL: sampling": 3.0}
     summary = {"seconds": {"setup": 1.0, "sft": 5.0, "rl": 10.0, "eval": 2.0, "rl_by_part": {"sampling": 7.0}}}
-    spent = {span.name: span.seconds for span in series.seconds_by_phase(summary, metrics)}
+    found = series.seconds_by_phase({}, summary, metrics)
+    spent = {span.name: span.seconds for span in found.spans}
+    assert found.whole == 18.0 and not found.overlapping
     assert spent == {"setup": 1.0, "warm-up": 5.0, "RL: sampling": 7.0, "other RL work": 3.0, "evaluations": 2.0}
+
+
+def test_parts_that_run_at_the_same_time_are_not_added_up() -> None:
+    config = {"trainer": {"overlap": True}}
+    parts = {"sampling": 92.0, "tools": 1.0, "rewards": 0.5, "update": 95.0}
+    summary = {"seconds": {"setup": 5.0, "sft": 0.0, "rl": 100.0, "eval": 5.0, "total": 110.0, "rl_by_part": parts}}
+    made = charts.seconds(charts.Facts(config, [], summary, {}, {}), "k")
+    assert "1 min 50 s in all. Sampling and updates run at the same time" in made.caption
+    assert made.numbers.rows[1] == ["RL: sampling", "92.0", "83.6%"] and "1 min 32 s, 84%" in made.wide
+    rows = [{"phase": "rl", "step": step, "seconds": {"sampling": 3.0, "tools": 1.0, "update": 5.0}} for step in (1, 2)]
+    going = series.seconds_by_phase(config, None, rows)
+    assert going.whole == 10.0 and going.overlapping
+    assert series.seconds_by_phase({}, None, rows).whole == 18.0
 
 
 def test_shares_add_up_where_there_is_anything() -> None:

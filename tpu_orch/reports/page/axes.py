@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tpu_orch.reports.page.palette import DASHES, HATCHES, LIGHT, MARKERS, SERIES
-from tpu_orch.reports.page.series import Accuracy, Curves, Shares, Span
+from tpu_orch.reports.page.series import Accuracy, Curves, Shares, Times
 
 STAGE_LOOKS = {
     "before": ("grey", "o", (0, (1.5, 1.5))),
@@ -129,12 +129,12 @@ def draw_shares(axes: Axes, shares: Shares) -> None:
     percents(axes)
 
 
-def draw_spans(axes: Axes, spans: Sequence[Span]) -> None:
-    """A bar for each part of the run, its seconds beside it."""
-    total = sum(span.seconds for span in spans) or 1.0
+def draw_spans(axes: Axes, times: Times) -> None:
+    """A bar for each part of the run, its seconds and its share of the whole beside it."""
+    spans = times.spans
     axes.barh(range(len(spans)), [span.seconds for span in spans], 0.66, color=LIGHT["blue"])
     for place, span in enumerate(spans):
-        text = f"{spelled_seconds(span.seconds)}, {span.seconds / total:.0%}"
+        text = f"{spelled_seconds(span.seconds)}, {span.seconds / times.whole:.0%}"
         spot = (span.seconds, place)
         axes.annotate(text, spot, (5, 0), textcoords="offset points", va="center", color=LIGHT["muted"])
     axes.set_yticks(range(len(spans)), [span.name for span in spans])

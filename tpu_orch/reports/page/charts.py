@@ -253,17 +253,17 @@ def speed(facts: Facts, key: str) -> Chart:
 
 def seconds(facts: Facts, key: str) -> Chart:
     title = "Where the time goes"
-    spans = series.seconds_by_phase(facts.summary, facts.metrics)
-    if not spans:
+    times = series.seconds_by_phase(facts.config, facts.summary, facts.metrics)
+    if not times.spans:
         return empty(key, title, "No step yet.")
-    whole = sum(span.seconds for span in spans)
-    caption = f"Seconds by part of the run, {draw.spelled_seconds(whole)} in all."
+    caption = f"Seconds by part of the run, {draw.spelled_seconds(times.whole)} in all."
+    if times.overlapping:
+        caption += " Sampling and updates run at the same time, so the parts together are more than that."
     if facts.summary is None:
         caption += " The run is not over: only the work of its steps is counted."
-    numbers = Numbers(
-        ["part", "seconds", "share"], [[s.name, f"{s.seconds:.1f}", f"{s.seconds / whole:.1%}"] for s in spans]
-    )
-    return drawn(key, title, caption, numbers, lambda axes: draw.draw_spans(axes[0], spans))
+    rows = [[span.name, f"{span.seconds:.1f}", f"{span.seconds / times.whole:.1%}"] for span in times.spans]
+    numbers = Numbers(["part", "seconds", "share"], rows)
+    return drawn(key, title, caption, numbers, lambda axes: draw.draw_spans(axes[0], times))
 
 
 def empty(key: str, title: str, why: str) -> Chart:

@@ -64,8 +64,7 @@ def tiles(record: Record) -> list[Tile]:
     warm = rows_of(record.metrics, "warmup")
     if record.metrics:
         found.append(Tile("steps", f"{len(warm) + len(rl)}", f"{len(warm)} warm-up, {len(rl)} reinforcement"))
-    spans = seconds_by_phase(record.summary, record.metrics)
-    whole = record.summary["seconds"].get("total") if record.summary else sum(span.seconds for span in spans)
+    whole = seconds_by_phase(record.config, record.summary, record.metrics).whole
     if whole:
         found.append(Tile("time", spelled_seconds(whole), "in all" if record.summary else "in steps so far"))
     if record.summary and record.summary.get("tokens_per_s"):

@@ -53,6 +53,19 @@ class Span(NamedTuple):
     seconds: float
 
 
+class Times(NamedTuple):
+    """Where the time went."""
+
+    spans: list[Span]
+    whole: float
+    """Seconds on the clock; of a run that samples ahead of its updates and is not over, at least so many."""
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether parts ran at the same time, so that together they are more than the whole."""
+        return sum(span.seconds for span in self.spans) > 1.01 * self.whole
+
+
 def rows_of(metrics: Sequence[Mapping[str, Any]], phase: str) -> list[Mapping[str, Any]]:
     """The rows of "warmup" or "rl"."""
     return [row for row in metrics if row.get("phase") == phase]
@@ -142,15 +155,19 @@ def faults_of(named: Sequence[tuple[str, Counter[str]]], parts: Sequence[str]) -
     return Shares([place for place, _ in named], {part: [counts[part] for _, counts in named] for part in there})
 
 
-def seconds_by_phase(summary: JsonObject | None, metrics: Sequence[Mapping[str, Any]]) -> list[Span]:
+def seconds_by_phase(config: JsonObject, summary: JsonObject | None, metrics: Sequence[Mapping[str, Any]]) -> Times:
     """Where the time went: by the summary, or, of a run that is not over, by what its steps say."""
+    rows = [
+        {part: _number((row.get("seconds") or {}).get(part), 0.0) for part in RL_PARTS}
+        for row in rows_of(metrics, "rl")
+    ]
     steps = {
         "warm-up": sum(_seconds(row) for row in rows_of(metrics, "warmup")),
-        **{
-            part: sum(_number((row.get("seconds") or {}).get(part), 0.0) for row in rows_of(metrics, "rl"))
-            for part in RL_PARTS
-        },
+        **{part: sum(row[part] for row in rows) for part in RL_PARTS},
     }
+    whole = sum(steps.values())
+    if (config.get("trainer") or {}).get("overlap"):
+        whole -= sum(min(row["update"], sum(row.values()) - row["update"]) for row in rows)
     if summary is not None:
         told = summary.get("seconds", {})
         parts = told.get("rl_by_part", {})
@@ -162,7 +179,8 @@ def seconds_by_phase(summary: JsonObject | None, metrics: Sequence[Mapping[str, 
             "other RL work": rest,
             "evaluations": told.get("eval", 0.0),
         }
-    return [Span(RL_PARTS.get(name, name), seconds) for name, seconds in steps.items() if seconds > 0]
+        whole = told.get("total") or sum(told.get(part, 0.0) for part in ("setup", "sft", "rl", "eval"))
+    return Times([Span(RL_PARTS.get(name, name), seconds) for name, seconds in steps.items() if seconds > 0], whole)
 
 
 RL_PARTS = {"sampling": "RL: sampling", "tools": "RL: tools", "rewards": "RL: rewards", "update": "RL: update"}
