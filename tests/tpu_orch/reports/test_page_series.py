@@ -173,6 +173,15 @@ def test_the_tools_of_a_long_run_take_little_room() -> None:
     assert "joins" not in short.caption
 
 
+def test_runs_that_begin_with_an_underscore_stand_in_the_legends() -> None:
+    rows = [{"phase": "rl", "step": step, "reward": 0.1 * step} for step in (1, 2)]
+    told = {"by_depth": {"1": 0.5}, "interval_by_depth": {"1": [0.4, 0.6]}, "tasks_by_depth": {"1": 9}, "accuracy": 0.5}
+    facts = charts.Facts({}, rows, None, {"after": told}, {})
+    accuracy, reward = comparison([("_old", facts), ("new", facts)])
+    assert re.findall(r">\W?(_old|new)</text>", reward.wide) == ["_old", "new"]
+    assert re.findall(r">\W?(_old|new) \(0.50\)</text>", accuracy.wide) == ["_old", "new"]
+
+
 def test_limits_shrink_to_one_and_stay() -> None:
     limits = Limits()
     for _ in range(8):

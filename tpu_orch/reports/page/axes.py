@@ -62,8 +62,13 @@ def _line(axes: Axes, curves: Curves, name: str, colour: str, dash: object, mark
         marker=marker,
         markersize=4.2,
         markevery=max(1, math.ceil(len(points) / MARKED)),
-        label=name or None,
+        label=in_legend(name) or None,
     )
+
+
+def in_legend(name: str) -> str:
+    """The name of a line: matplotlib leaves out those that begin with an underscore, so a space without width goes before it."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def whole_steps(axes: Axes) -> None:
@@ -91,7 +96,7 @@ def draw_accuracy(axes: Axes, stages: Sequence[Accuracy], looks: Mapping[str, tu
             markersize=5.5,
             elinewidth=1.1,
             capsize=2.5,
-            label=f"{one.label} ({one.mean:.2f})",
+            label=in_legend(f"{one.label} ({one.mean:.2f})"),
         )
     axes.set(xlabel="calls that the task needs", ylim=(-0.03, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
