@@ -65,8 +65,8 @@ class Args:
     model: str | None = None
     """A released model, such as qwen3-8b or llama-3.1-8b; left out: the preset's own."""
 
-    mesh: Annotated[str, tyro.conf.arg(metavar="AXES")] = "fsdp=-1"
-    """Devices along data, fsdp, model and sequence, as fsdp=16,model=4; -1: those that are left."""
+    mesh: Annotated[str | None, tyro.conf.arg(metavar="AXES")] = None
+    """Devices along data, fsdp, model and sequence, as fsdp=16,model=4; -1: those that are left. Left out: fsdp=-1."""
 
     preset: str = "qwen3-8b-tier"
     """Where all other sizes come from."""
@@ -100,7 +100,7 @@ class Args:
 
 def run(args: Args) -> int:
     check(args)
-    where, mesh = parse_slice(args.topology), parse_mesh(args.mesh)
+    where, mesh = parse_slice(args.topology), parse_mesh("fsdp=-1" if args.mesh is None else args.mesh)
     jax.config.update("jax_platforms", "cpu")  # nothing runs on an accelerator, also where there is one
     compiles = not (args.formula or where.is_gpu)
     if compiles and not abstract_devices.has_libtpu():
@@ -145,6 +145,8 @@ def check(args: Args) -> None:
         low, high = (attrgetter(f"{name}_{part}")(args) for part in ("p50", "p95"))
         if low > high:
             raise InputError(f"{_option(name)}-p50 {low:g}: give at most {_option(name)}-p95, which is {high:g}")
+    if args.search and args.mesh is not None:
+        raise InputError(f"--search tries every mesh: leave out --mesh {args.mesh!r:.60}")
     check_outputs([("--json", args.json)], ())
 
 

@@ -82,6 +82,10 @@ def test_the_least_sizes_are_planned(tmp_path: Path) -> None:
         (["--topology", "h100:8", "--preset", "nosuch"], "unknown preset"),
         (["--topology", "h100:8", "--mesh", "fsdp=--1"], "give axes as fsdp=16,model=4"),
         (["--topology", "h100:8", "--mesh", "fsdp=4,fsdp=8"], "give axes as fsdp=16,model=4"),
+        (
+            ["--topology", "h100:8", "--search", "--mesh", "fsdp=8"],
+            "--search tries every mesh: leave out --mesh 'fsdp=8'",
+        ),
         (["--topology", "h100:8", "--rows", "0"], "--rows 0: give 1 or more"),
         (["--topology", "h100:8", "--capacity", "-5"], "--capacity -5: give 1 or more"),
         (["--topology", "h100:8", "--micro-tokens", "0"], "--micro-tokens 0: give 1 or more"),
