@@ -90,8 +90,12 @@ def update_flops(config: ModelConfig, rows: int, length: int, scored: int, chunk
 
 
 def useful_flops(config: ModelConfig, tokens: Real, keys: Real) -> float:
-    """Of training on so many tokens as MFU counts them: three forward passes, half of the keys masked, nothing recomputed."""
-    return 3.0 * forward_flops(config, tokens, keys / 2, tokens)
+    """Of training on so many tokens as MFU counts them: three forward passes, nothing recomputed, no padding.
+
+    Args:
+      keys: that a token attends to on average: those before it, half of a whole row.
+    """
+    return 3.0 * forward_flops(config, tokens, keys, tokens)
 
 
 def scored_places(setting: Setting, mesh: Mapping[str, int]) -> int:

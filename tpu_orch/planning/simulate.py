@@ -62,6 +62,8 @@ class Simulated(NamedTuple):
     """tokens of prompts and results, a shared prompt once for each rollout"""
     longest: int
     """tokens of the longest rollout"""
+    pairs: float
+    """of a token and one before it in its rollout, over all rollouts: what causal attention multiplies"""
     chunk_context: float
     """mean slots that rows read while such a chunk was fed"""
     step_context: float
@@ -115,7 +117,7 @@ class _Lane:
 class _Tally:
     def __init__(self) -> None:
         self.feeds = self.steps = self.visits = self.sampled = self.fed = self.longest = 0
-        self.chunks = self.chunk_context = self.context = self.busy = self.device = self.tools = 0.0
+        self.pairs = self.chunks = self.chunk_context = self.context = self.busy = self.device = self.tools = 0.0
 
 
 def simulate(episodes: Sequence[Lengths], options: EngineOptions, places: Places, costs: Costs) -> Simulated:
@@ -155,6 +157,7 @@ def simulate(episodes: Sequence[Lengths], options: EngineOptions, places: Places
         tally.sampled,
         tally.fed,
         tally.longest,
+        tally.pairs,
         tally.chunk_context / max(tally.chunks, 1e-9),
         tally.context / steps,
         tally.busy / steps / places.rows,
@@ -255,5 +258,6 @@ def _settle(lane: _Lane, tally: _Tally) -> int:
         calls += row.lengths.turns[row.turn][1] > 0
         if not row.go_on():
             tally.longest = max(tally.longest, row.length)
+            tally.pairs += row.length**2 / 2
             lane.rows[number] = None
     return calls

@@ -32,7 +32,7 @@ class Step(NamedTuple):
     """drawn, over the whole step"""
     rollout_tokens_per_s: float
     mfu: float
-    """of the update: useful products over the chips' peak"""
+    """of the update: products that its tokens need, padding left out, over the chips' peak"""
 
 
 def work_of(program: Measured, held: Abstract, setting: Setting, mesh: Mapping[str, int]) -> Work:
@@ -67,9 +67,8 @@ def estimate_step(
     rows = setting.engine_rows(mesh)
     played = simulate(episodes, run.engine, Places(1, rows, (FeedShape(run.engine.chunk, rows),)), costs)
     shape = setting.micro_batch(mesh)
-    trained = played.sampled + (
-        played.fed if not run.trainer.share_prompts else played.fed - _spared(setting, workload)
-    )
+    spared = _spared(setting, workload)
+    trained = played.sampled + played.fed - spared
     batches = max(-(-trained // (shape.rows * shape.tokens)), 1)
     spent = {
         "rollout": played.seconds,
@@ -78,7 +77,8 @@ def estimate_step(
         "apply": took["apply"].total + fetched + assume.launch,
     }
     spent["total"] = sum(spent.values())
-    useful = useful_flops(setting.model, batches * shape.rows * shape.tokens, shape.tokens)
+    pairs = played.pairs - spared * workload.prompt_tokens / 2
+    useful = useful_flops(setting.model, trained, pairs / trained)
     return Step(
         spent,
         {name: one.bound for name, one in took.items()},
@@ -93,7 +93,7 @@ def estimate_step(
 def _spared(setting: Setting, workload: WorkloadOptions) -> int:
     """Prompt tokens that an update need not read again, as groups share a prompt where it is most of a row."""
     trainer = setting.run.trainer
-    if 2 * workload.prompt_tokens < setting.run.engine.capacity:
+    if not trainer.share_prompts or 2 * workload.prompt_tokens < setting.run.engine.capacity:
         return 0
     return trainer.prompts * (trainer.group - 1) * workload.prompt_tokens
 

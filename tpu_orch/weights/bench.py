@@ -17,7 +17,8 @@ from models.cache import init_cache
 from models.config import ModelConfig
 from models.reshard import make_reshard
 from models.sharding import make_mesh, param_shardings
-from models.table import active_count, parameter_count
+from models.table import parameter_count
+from tpu_orch.planning.formulas import forward_flops, useful_flops
 from tpu_orch.planning.slices import chip_of
 from tpu_orch.reports.turns import seconds_of
 from tpu_orch.training.compiling import compiler_options
@@ -51,14 +52,14 @@ class Work(NamedTuple):
 def works(config: ModelConfig, params: decoder.Params, sizes: Sizes) -> Mapping[str, Work]:
     """Every kind of work, by name. The parameters lie on one device."""
     ids = jnp.asarray(token_ids(config, sizes))
-    once = forward_flops(config, sizes.length)
     forward = jax.jit(partial(_logits, config), compiler_options=compiler_options())
     trained = _Trained(config, params)
     decode = jax.jit(partial(_decode, config, sizes.new), static_argnames=())
-    prompts = ids[:, : sizes.prompt]
+    prompts, half = ids[:, : sizes.prompt], sizes.length / 2
+    once = forward_flops(config, ids.size, half, ids.size)
     return {
-        "forward": Work(lambda: jax.block_until_ready(forward(params, ids)), ids.size, once * ids.size),
-        "train step": Work(lambda: trained.step(ids), ids.size, 3 * once * ids.size),
+        "forward": Work(lambda: jax.block_until_ready(forward(params, ids)), ids.size, once),
+        "train step": Work(lambda: trained.step(ids), ids.size, useful_flops(config, ids.size, half)),
         "decode": Work(lambda: jax.block_until_ready(decode(params, prompts)), sizes.rows * sizes.new, 0.0),
     }
 
@@ -66,13 +67,6 @@ def works(config: ModelConfig, params: decoder.Params, sizes: Sizes) -> Mapping[
 def token_ids(config: ModelConfig, sizes: Sizes) -> Int[np.ndarray, "B T"]:
     """The ids that every side works on."""
     return np.random.default_rng(0).integers(0, config.vocab_size, (sizes.rows, sizes.length)).astype(np.int32)
-
-
-def forward_flops(config: ModelConfig, length: int) -> float:
-    """Of a token of a row of that length: two for every weight of a product, and the scores and values of causal attention."""
-    table = 0 if config.tied_embeddings else config.vocab_size * config.d_model
-    attention = 2 * config.layers * config.heads * config.head_dim * length
-    return 2.0 * (active_count(config) - table) + attention
 
 
 class Peak(NamedTuple):

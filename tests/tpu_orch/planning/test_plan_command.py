@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
+from models.released import released
 from tpu_orch.cli.main import main
 from tpu_orch.cli.plan import Args, configured
 from tpu_orch.planning import abstract_devices
 from tpu_orch.planning.compiled import compile_program, device_bytes
+from tpu_orch.planning.formulas import useful_flops
 from tpu_orch.planning.programs import Program, rollout_programs, training_programs
 from tpu_orch.planning.setting import make_setting
 from tpu_orch.planning.slices import parse_slice
@@ -48,6 +50,33 @@ def test_full_training_of_8b_does_not_fit_one_gpu_and_adapters_do(
 def test_a_slice_is_called_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     planned(tmp_path, "--topology", "h100:100", "--model", "qwen3-0.6b", "--mesh", "data=25,fsdp=4")
     assert "h100:100: 100 chips" in capsys.readouterr().out
+
+
+def test_mfu_counts_the_tokens_of_rollouts_and_no_padding(tmp_path: Path) -> None:
+    """Two rollouts in a micro-batch of 8 rows of 8,192 tokens, or many."""
+    asked = (
+        "--topology",
+        "h100:8",
+        "--model",
+        "qwen3-8b",
+        "--formula",
+        "--lora",
+        "16",
+        "--capacity",
+        "8192",
+        "--workload.calls",
+        "0",
+    )
+    _, few = planned(tmp_path, *asked, "--prompts", "1", "--group", "2")
+    step, played = few["step"], few["step"]["rollout"]
+    length = (played["sampled"] + played["fed"]) / 2
+    assert step["micro_batches"] == 1 and length < 8192 and played["pairs"] == pytest.approx(length**2, rel=0.2)
+    config = released("qwen3-8b")
+    useful = useful_flops(config, 2 * length, played["pairs"] / (2 * length))
+    seconds = step["seconds"]["update"] + step["seconds"]["apply"]
+    assert step["mfu"] == pytest.approx(useful / seconds / 8 / parse_slice("h100:8").chip.flops)
+    _, full = planned(tmp_path, *asked, "--prompts", "8", "--group", "16")
+    assert full["step"]["mfu"] > 4 * step["mfu"]
 
 
 def test_search_ranks_meshes_that_divide_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
