@@ -3,6 +3,8 @@
 import http.client
 import json
 import shutil
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.errors import InputError
+from tpu_orch.reports.page import serve
 from tpu_orch.reports.page.serve import make_server
 
 
@@ -66,6 +69,23 @@ def test_a_run_that_goes_away_is_said(server: ThreadingHTTPServer, run: Path) ->
     finally:
         (run / "config.json").write_text(config)
     assert json.loads(config)["preset"] == "sandbox" and ask(server, "/")[0] == 200
+
+
+def test_a_browser_that_leaves_in_the_middle_of_a_page_is_no_error(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve, "report_html", lambda folders, version: "x" * 50_000_000)
+    with make_server([run], 0) as made:
+        made.daemon_threads = False  # the end waits for them
+        thread = threading.Thread(target=made.serve_forever, args=(0.05,))
+        thread.start()
+        with socket.create_connection(("127.0.0.1", made.server_port)) as browser:
+            browser.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{made.server_port}\r\n\r\n".encode())
+            assert browser.recv(12) == b"HTTP/1.0 200"
+            browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # the end is a reset
+        made.shutdown()
+        thread.join()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_is_said(server: ThreadingHTTPServer, run: Path) -> None:

@@ -5,11 +5,13 @@ points its own name at this address).
 """
 
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from data_pipeline.errors import InputError
 from tpu_orch.reports.page.write import report_html
@@ -51,6 +53,14 @@ class Pages:
 
     def version(self) -> bytes:
         return version_of(self._folders).encode()
+
+
+class Server(ThreadingHTTPServer):
+    """One that says nothing of browsers that leave before they have the whole answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def own_names(server: ThreadingHTTPServer) -> tuple[str, str]:
@@ -99,10 +109,9 @@ def make_server(folders: Sequence[Path], port: int) -> ThreadingHTTPServer:
             """Says nothing of each request."""
 
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        server = Server((LOOPBACK, port), Handler)
     except (OSError, OverflowError) as error:
         raise InputError(
             f"cannot listen on {LOOPBACK}:{port}: {error}; give another --port, or 0 for a free one"
         ) from None
-    server.daemon_threads = True
     return server
