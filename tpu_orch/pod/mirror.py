@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tpu_orch.runs.files import write_whole
-from tpu_orch.runs.folder import CONFIG, METRICS
+from tpu_orch.runs.folder import CONFIG, METRICS, WANDB_ID
 from tpu_orch.runs.places import place_of, put_whole, require_reachable
 from tpu_orch.runs.processes import first_process
 from tpu_orch.weights.folder import TOKENIZER
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED
 
-MIRRORED = (METRICS, CONFIG)
+MIRRORED = (METRICS, WANDB_ID, CONFIG)
 """What a run needs to go on, beside its checkpoints; the configuration last, for it says that the others are there."""
 OF_THE_POLICY = (TOKENIZER, MODEL, BASE)
 """What its policy needs to be opened; what came with released weights, too (`tpu_orch.weights.card`)."""

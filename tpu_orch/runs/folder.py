@@ -26,6 +26,8 @@ CHECKPOINTS = "checkpoints"
 ROLLOUTS = "rollouts"
 REPORT = "report.html"
 LOCK = ".lock"
+WANDB_ID = "wandb.id"
+"""Its id at Weights & Biases, where it is told there."""
 
 
 @contextmanager

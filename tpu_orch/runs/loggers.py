@@ -1,12 +1,15 @@
 """Where metrics go beside metrics.jsonl, behind one protocol of three methods; each needs a package that is not required."""
 
 import importlib
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from data_pipeline.errors import InputError
 from data_pipeline.words import JsonObject
+from tpu_orch.runs.files import write_whole
+from tpu_orch.runs.folder import WANDB_ID
 
 
 @runtime_checkable
@@ -45,7 +48,7 @@ class WeightsAndBiases:
 
     def start(self, folder: Path, config: JsonObject) -> None:
         self._run = self._module.init(
-            project=self._project, config=config, dir=str(folder), id=folder.absolute().name, resume="allow"
+            project=self._project, config=config, dir=str(folder), id=kept_id(folder), resume="allow"
         )
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -53,6 +56,17 @@ class WeightsAndBiases:
 
     def close(self) -> None:
         self._run.finish()
+
+
+def kept_id(folder: Path) -> str:
+    """A run's own id, made once and kept in its folder, so that it stays when the folder moves, and other folders of the same
+    name have another. A run that an older version began has its folder's name for an id."""
+    path = folder / WANDB_ID
+    if not path.exists():
+        name = folder.absolute().name
+        begun = (folder / "wandb").is_dir()
+        write_whole(path, (name if begun else f"{name}-{secrets.token_hex(4)}").encode())
+    return path.read_text(encoding="utf-8").strip()
 
 
 def loggers(tensorboard: bool, wandb: str) -> list[Logger]:

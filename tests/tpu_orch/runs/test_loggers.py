@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from data_pipeline.errors import InputError
-from tpu_orch.runs.loggers import Logger, loggers
+from tpu_orch.pod.mirror import bring_back, put_beside
+from tpu_orch.runs.loggers import Logger, kept_id, loggers
 
 
 class Heard:
@@ -56,12 +57,30 @@ def test_a_run_of_weights_and_biases_is_gone_on_with(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
     (logger,) = loggers(tensorboard=False, wandb="mine")
     told(logger, tmp_path)
-    asked = {"project": "mine", "config": {"seed": 3}, "dir": str(tmp_path), "id": tmp_path.name, "resume": "allow"}
+    asked = {"project": "mine", "config": {"seed": 3}, "dir": str(tmp_path), "id": kept_id(tmp_path), "resume": "allow"}
     assert calls == [
         ("init", asked),
         ("run.log", {"reward": 0.5, "seconds/update": 2.0}, {"step": 7}),
         ("run.finish", {}),
     ]
+
+
+def test_an_id_is_the_runs_own_and_stays(tmp_path: Path) -> None:
+    first, second, older = (tmp_path / parent / "seed-0" for parent in ("a", "b", "c"))
+    for folder in (first, second, older):
+        folder.mkdir(parents=True)
+    found = kept_id(first)
+    assert found.startswith("seed-0-") and kept_id(second) not in (found, "seed-0")
+    first.rename(tmp_path / "moved")
+    assert kept_id(tmp_path / "moved") == found
+    (older / "wandb").mkdir()
+    assert kept_id(older) == "seed-0", "as it was begun"
+    (older / "wandb").rmdir()
+    assert kept_id(older) == "seed-0"
+    put_beside(tmp_path / "moved", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere" / "config.json").write_text("{}")
+    assert bring_back(tmp_path / "new", str(tmp_path / "elsewhere"))
+    assert kept_id(tmp_path / "new") == found, "on another machine too"
 
 
 @pytest.mark.parametrize(("asked", "package"), [((True, ""), "tensorboardX"), ((False, "mine"), "wandb")])
