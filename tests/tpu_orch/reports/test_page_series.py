@@ -12,6 +12,7 @@ from data_pipeline.words import Ledger
 from tpu_orch.reports.figure import run_figure
 from tpu_orch.reports.page import charts, series
 from tpu_orch.reports.page.compared import comparison
+from tpu_orch.reports.page.html import table
 from tpu_orch.reports.page.rollouts import LONGEST_LEDGER, cut, ledger_view, stretches
 from tpu_orch.reports.page.sample import Limits, spread, step_of
 
@@ -180,6 +181,20 @@ def test_runs_that_begin_with_an_underscore_stand_in_the_legends() -> None:
     accuracy, reward = comparison([("_old", facts), ("new", facts)])
     assert re.findall(r">\W?(_old|new)</text>", reward.wide) == ["_old", "new"]
     assert re.findall(r">\W?(_old|new) \(0.50\)</text>", accuracy.wide) == ["_old", "new"]
+
+
+def test_lines_and_tables_of_long_runs_stay_light() -> None:
+    count = 3 * series.POINTS - 1
+    values = [series.NONE if n == 0 else float(n % 3) for n in range(count)]
+    found = series.averaged(series.Curves(list(range(count)), {"a": values}))
+    assert found.x[:2] == [1.0, 4.0] and found.lines["a"][:2] == [1.5, 1.0] and len(found.x) == series.POINTS
+    short = series.Curves([1, 2], {"a": [series.NONE, 1.0]})
+    assert series.averaged(short) is short
+    rows = [{"phase": "rl", "step": n, "reward": n * 7919 % 101 / 101} for n in range(count)]
+    made = charts.reward(charts.Facts({}, rows, None, {}, {}), "k")
+    assert "step (means of 3)" in made.wide and len(made.wide) < 100_000 and len(made.numbers.rows) == count
+    shown = table(made.numbers)
+    assert shown.count("<tr>") == 1001 and f"step (1,000 of {count:,} rows)" in shown and f">{count - 1}</th>" in shown
 
 
 def test_limits_shrink_to_one_and_stay() -> None:

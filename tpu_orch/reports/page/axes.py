@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tpu_orch.reports.page.palette import DASHES, HATCHES, LIGHT, MARKERS, SERIES
-from tpu_orch.reports.page.series import Accuracy, Curves, Shares, Times
+from tpu_orch.reports.page.series import POINTS, Accuracy, Curves, Shares, Times, averaged, stretch
 
 STAGE_LOOKS = {
     "before": ("grey", "o", (0, (1.5, 1.5))),
@@ -41,13 +41,16 @@ def draw_curves(axes: Axes, curves: Curves, *, bold: str | None = None, looks: M
 
     looks: number of each line's look, so that a name looks alike in every figure; else they are counted through.
     """
+    together = stretch(len(curves.x), POINTS)
+    curves = averaged(curves)
     names = [name for name in curves.lines if name != bold]
     for place, name in enumerate(names):
         look = (looks or {}).get(name, place) % len(SERIES)
         _line(axes, curves, name, LIGHT[SERIES[look]], DASHES[look], MARKERS[look], 1.5)
     if bold in curves.lines:
         _line(axes, curves, bold, LIGHT["ink"], "-", "o", 2.6)
-    whole_steps(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))  # steps are whole numbers, and few are written
+    axes.set_xlabel("step" if together == 1 else f"step (means of {together})")
 
 
 def _line(axes: Axes, curves: Curves, name: str, colour: str, dash: object, marker: str, width: float) -> None:
@@ -69,12 +72,6 @@ def _line(axes: Axes, curves: Curves, name: str, colour: str, dash: object, mark
 def in_legend(name: str) -> str:
     """The name of a line: matplotlib leaves out those that begin with an underscore, so a space without width goes before it."""
     return f"\u200b{name}" if name.startswith("_") else name
-
-
-def whole_steps(axes: Axes) -> None:
-    """Steps are whole numbers, and few of them are written."""
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.set_xlabel("step")
 
 
 def draw_accuracy(axes: Axes, stages: Sequence[Accuracy], looks: Mapping[str, tuple] | None = None) -> None:

@@ -16,7 +16,10 @@ from data_pipeline.words import Json, JsonObject
 from tpu_orch.reports.page.charts import Chart, Numbers
 from tpu_orch.reports.page.overview import Overview, flat
 from tpu_orch.reports.page.palette import themes
+from tpu_orch.reports.page.sample import spread
 
+ROWS = 1000
+"""Of a table, at most."""
 ASSETS = files("tpu_orch.reports.page") / "assets"
 SCRIPTS = ("dom.js", "export.js", "graph.js", "tokens.js", "calls.js", "browser.js", "watch.js")
 GROUPS = (
@@ -186,13 +189,17 @@ def figure(chart: Chart, run: str | None = None) -> str:
 
 
 def table(numbers: Numbers) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in numbers.head)
+    """At most `ROWS` of its rows, spread evenly, and says so."""
+    every, shown = len(numbers.rows), spread(numbers.rows, ROWS)
+    told = f" ({len(shown):,} of {every:,} rows)" if len(shown) < every else ""
+    names = [f"{name}{told if place == 0 else ''}" for place, name in enumerate(numbers.head)]
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     rows = "".join(
         "<tr>"
         + f'<th scope="row">{escape(first)}</th>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
         + "</tr>"
-        for first, *rest in numbers.rows
+        for first, *rest in shown
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 

@@ -5,12 +5,13 @@ run. Of reinforcement learning steps spread evenly from first to last, and of a 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from data_pipeline.words import Task
 from tpu_orch.evaluation.stages import STAGES
 from tpu_orch.reports.page.gather import Kept
 
+T = TypeVar("T")
 STEP_FILE = "step-"
 UNKNOWN_DEPTH = -1
 
@@ -70,7 +71,7 @@ def step_of(name: str) -> int | None:
     return int(number) if name.startswith(STEP_FILE) and number.isdigit() else None
 
 
-def spread(items: Sequence[str], most: int) -> list[str]:
+def spread(items: Sequence[T], most: int) -> list[T]:
     """At most so many of the items, evenly from the first to the last."""
     if len(items) <= most:
         return list(items)

@@ -5,12 +5,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from data_pipeline.words import JsonObject
 from tpu_orch.evaluation.stages import STAGES
 
 NONE = float("nan")
 STACKS = 60
 """Drawn side by side, at most."""
+POINTS = 1000
+"""Of a drawn line, at most."""
 
 
 class Curves(NamedTuple):
@@ -134,9 +138,26 @@ def kinds_of_results(named: Sequence[tuple[str, Mapping[str, int] | None]]) -> S
     )
 
 
-def stretch(places: int) -> int:
-    """Places that share a stack, where there are too many for one each."""
-    return max(1, -(-places // STACKS))
+def stretch(places: int, most: int = STACKS) -> int:
+    """Places that share a stack or a point, where there are too many for one each."""
+    return max(1, -(-places // most))
+
+
+def averaged(curves: Curves) -> Curves:
+    """At most `POINTS` points: those that follow each other stand together, as the means of what is known of them."""
+    size = stretch(len(curves.x), POINTS)
+    if size == 1:
+        return curves
+    starts = range(0, len(curves.x), size)
+    return Curves(
+        [float(np.mean(curves.x[start : start + size])) for start in starts],
+        {name: [_mean(line[start : start + size]) for start in starts] for name, line in curves.lines.items()},
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else NONE
 
 
 def joined(shares: Shares) -> Shares:
