@@ -197,6 +197,15 @@ def test_lines_and_tables_of_long_runs_stay_light() -> None:
     assert shown.count("<tr>") == 1001 and f"step (1,000 of {count:,} rows)" in shown and f">{count - 1}</th>" in shown
 
 
+def test_one_step_or_depth_alone_has_a_whole_number() -> None:
+    told = {"by_depth": {"3": 0.5}, "interval_by_depth": {"3": [0.4, 0.6]}, "tasks_by_depth": {"3": 9}, "accuracy": 0.5}
+    rows = [{"phase": "rl", "step": 7, "reward": 0.25}]
+    facts = charts.Facts({}, rows, None, {"before": told, "after": told}, {})
+    for made, number in ((charts.accuracy(facts, "k"), "3"), (charts.reward(facts, "k"), "7")):
+        written = re.findall(r">([0-9.]+)</text>", made.wide)
+        assert number in written and not [one for one in written if one.startswith(f"{number}.")], made.title
+
+
 def test_limits_shrink_to_one_and_stay() -> None:
     limits = Limits()
     for _ in range(8):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -49,7 +50,7 @@ def draw_curves(axes: Axes, curves: Curves, *, bold: str | None = None, looks: M
         _line(axes, curves, name, LIGHT[SERIES[look]], DASHES[look], MARKERS[look], 1.5)
     if bold in curves.lines:
         _line(axes, curves, bold, LIGHT["ink"], "-", "o", 2.6)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))  # steps are whole numbers, and few are written
+    whole_numbers(axes, 6)
     axes.set_xlabel("step" if together == 1 else f"step (means of {together})")
 
 
@@ -74,6 +75,14 @@ def in_legend(name: str) -> str:
     return f"\u200b{name}" if name.startswith("_") else name
 
 
+def whole_numbers(axes: Axes, most: int | Literal["auto"]) -> None:
+    """Steps and calls are whole numbers, also where there is one alone; at most so many are written."""
+    low, high = axes.get_xlim()
+    if high - low < 1:
+        axes.set_xlim(low - 0.5, high + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=most, integer=True, min_n_ticks=1))
+
+
 def draw_accuracy(axes: Axes, stages: Sequence[Accuracy], looks: Mapping[str, tuple] | None = None) -> None:
     """Share solved by depth, a line with 95 % whiskers an evaluation; the lines stand a little apart from each other."""
     for place, one in enumerate(stages):
@@ -96,7 +105,7 @@ def draw_accuracy(axes: Axes, stages: Sequence[Accuracy], looks: Mapping[str, tu
             label=in_legend(f"{one.label} ({one.mean:.2f})"),
         )
     axes.set(xlabel="calls that the task needs", ylim=(-0.03, 1.03))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes, "auto")
     percents(axes)
 
 

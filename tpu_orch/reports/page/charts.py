@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from data_pipeline.words import JsonObject
 from tpu_orch.evaluation.stages import STAGES
@@ -233,7 +232,7 @@ def speed(facts: Facts, key: str) -> Chart:
             draw.draw_curves(panel, Curves(curves.x, {"": next(iter(curves.lines.values()))}), looks={"": place})
             panel.set_title(name, fontsize=10.5)
             panel.set_ylim(0, 1.04 * panel.get_ylim()[1])
-            panel.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+            draw.whole_numbers(panel, 3)
 
     rows = [
         [name.replace("\n", " "), str(int(x)), spelled(y)]
