@@ -44,7 +44,16 @@ def show_comparison(found: Comparison, first: str, second: str) -> None:
 
 def draw_summaries(path: Path, summaries: Mapping[str, JsonObject], title: str) -> None:
     """Share solved by depth with intervals, one group of bars a run; the format goes by the file's ending."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}):  # names of files are no formulas
+        _draw(path, summaries, title)
+
+
+def _draw(path: Path, summaries: Mapping[str, JsonObject], title: str) -> None:
     from matplotlib.figure import Figure
+
+    from tpu_orch.reports.page.axes import in_legend
 
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -57,7 +66,7 @@ def draw_summaries(path: Path, summaries: Mapping[str, JsonObject], title: str) 
         below = [max(0.0, row["solved"] - row["interval"][0]) for row in rows]
         above = [max(0.0, row["interval"][1] - row["solved"]) for row in rows]
         offsets = [depths.index(depth) + (place - (len(summaries) - 1) / 2) * width for depth in there]
-        axes.bar(offsets, heights, width * 0.92, yerr=[below, above], capsize=2, label=name)
+        axes.bar(offsets, heights, width * 0.92, yerr=[below, above], capsize=2, label=in_legend(name))
     axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     axes.set(ylim=(0, 1.02), xlabel="calls that a task needs", ylabel="share solved", title=title)
     axes.spines[["top", "right"]].set_visible(False)

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.figure import Figure
 
+from tpu_orch.reports.evaluation import draw_summaries
 from tpu_orch.reports.figure import save_figure
 from tpu_orch.reports.page.palette import DARK, HATCHES, LIGHT, SERIES
 from tpu_orch.reports.page.svg import STYLE, inline_svg, standalone_svg
@@ -73,3 +74,10 @@ def test_the_figure_of_a_run_without_anything_says_so(tmp_path) -> None:
     told = vector.read_text()
     assert "no step of reinforcement learning yet" in told and "no evaluation yet" in told and "nothing $yet$" in told
     assert raster.read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_of_files_are_no_formulas_and_stand_in_the_legend(tmp_path) -> None:
+    told = {"by_depth": {"1": {"solved": 0.5, "interval": [0.4, 0.6]}}}
+    draw_summaries(tmp_path / "c.svg", {"_first": told, "$x_1$": told}, r"runs/$\foo$")
+    drawn = (tmp_path / "c.svg").read_text()
+    assert all(re.search(rf"<!-- \W?{re.escape(name)} -->", drawn) for name in ("_first", "$x_1$", r"runs/$\foo$"))
