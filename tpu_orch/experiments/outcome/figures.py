@@ -11,7 +11,7 @@ from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.measure import deep_answer, over
 from tpu_orch.experiments.outcome.intervals import mean_over_seeds
 from tpu_orch.reports.page import axes as draw
-from tpu_orch.reports.page.charts import Chart, Numbers, drawn, empty, spelled
+from tpu_orch.reports.page.drawing import Chart, Numbers, drawn, empty, spelled
 from tpu_orch.reports.page.palette import DASHES, MARKERS, SERIES
 from tpu_orch.reports.page.series import NONE, Accuracy, Curves
 

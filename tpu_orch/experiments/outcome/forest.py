@@ -13,7 +13,7 @@ from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.outcome.intervals import Mean, decided, mean_over_seeds, spread
 from tpu_orch.experiments.outcome.tables import headline, paired_values, spoken, values
-from tpu_orch.reports.page.charts import Chart, Numbers, drawn
+from tpu_orch.reports.page.drawing import Chart, Numbers, drawn
 from tpu_orch.reports.page.palette import LIGHT
 from tpu_orch.reports.page.svg import DPI, STYLE, standalone_svg
 

@@ -9,7 +9,7 @@ from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment, Grid
 from tpu_orch.experiments.outcome.intervals import Mean, leaves_out_zero, spread
 from tpu_orch.experiments.outcome.tables import headline, paired
-from tpu_orch.reports.page.charts import Chart, Numbers, drawn
+from tpu_orch.reports.page.drawing import Chart, Numbers, drawn
 from tpu_orch.reports.page.palette import LIGHT
 
 FULL = 0.5

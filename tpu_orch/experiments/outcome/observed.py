@@ -11,7 +11,7 @@ from tpu_orch.experiments.frame import SAMPLES, Experiment
 from tpu_orch.experiments.outcome.intervals import mean_over_seeds, spread, verdict
 from tpu_orch.experiments.outcome.tables import Titled, paired, values
 from tpu_orch.reports.page import axes as draw
-from tpu_orch.reports.page.charts import Chart, Numbers, drawn, spelled
+from tpu_orch.reports.page.drawing import Chart, Numbers, drawn, spelled
 from tpu_orch.reports.page.series import Curves
 
 SEEN = 0.02

@@ -10,7 +10,7 @@ from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.measure import deep_answer, over
 from tpu_orch.experiments.outcome.intervals import FEWEST, Mean, mean_over_seeds, spread, verdict
-from tpu_orch.reports.page.charts import Numbers
+from tpu_orch.reports.page.drawing import Numbers
 
 SHALLOW = (1, 2, 3)
 OTHERS = {"calls": "calls", "turns": "turn", "steps": "call", "executed": "execution", "early": "early"}

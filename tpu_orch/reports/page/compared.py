@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 
 from tpu_orch.reports.page import axes as draw
 from tpu_orch.reports.page import series
-from tpu_orch.reports.page.charts import Chart, Facts, Numbers, drawn, empty, spelled, table_of
+from tpu_orch.reports.page.charts import Facts
+from tpu_orch.reports.page.drawing import Chart, Numbers, drawn, empty, spelled, table_of
 from tpu_orch.reports.page.palette import DASHES, MARKERS, SERIES
 from tpu_orch.reports.page.series import Curves
 

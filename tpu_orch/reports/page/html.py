@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from data_pipeline.words import Json, JsonObject
-from tpu_orch.reports.page.charts import Chart, Numbers
+from tpu_orch.reports.page.drawing import Chart, Numbers
 from tpu_orch.reports.page.overview import Overview, flat
 from tpu_orch.reports.page.palette import themes
 from tpu_orch.reports.page.sample import spread
