@@ -17,7 +17,7 @@ from tpu_orch.experiments.designs.holes import as_text, signs
 from tpu_orch.experiments.frame import Contrast, Grid
 from tpu_orch.experiments.outcome import observed, tables
 from tpu_orch.experiments.outcome.forest import differences, draw_lines, forests, picture
-from tpu_orch.experiments.outcome.heat import heat_maps
+from tpu_orch.experiments.outcome.heat import heat_maps, heat_picture
 from tpu_orch.experiments.outcome.intervals import crossing, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.outcome.tables import at_tokens, budget, contrasts, paired, take_off
 
@@ -101,6 +101,8 @@ def test_a_heat_map_has_the_differences_in_its_cells() -> None:
     (chart,) = heat_maps(tiny()._replace(grids=[grid]), ROWS)
     assert chart.numbers.rows[0][:2] == ["a", spread(mean_over_seeds([0.4, 0.1]))] and "+0.25" in chart.wide
     assert heat_maps(tiny()._replace(grids=[grid]), []) == []
+    both = heat_picture(tiny()._replace(grids=[grid, grid._replace(across="other"), grid]), ROWS)
+    assert both.startswith("<svg") and both.count("+0.25") == 3 and heat_picture(tiny(), ROWS) == ""
 
 
 def test_what_is_kept_of_the_first_test_is_said() -> None:

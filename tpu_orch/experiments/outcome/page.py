@@ -11,7 +11,7 @@ from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment
 from tpu_orch.experiments.outcome.figures import figures
 from tpu_orch.experiments.outcome.forest import forests, picture
-from tpu_orch.experiments.outcome.heat import heat_maps
+from tpu_orch.experiments.outcome.heat import heat_maps, heat_picture
 from tpu_orch.experiments.outcome.observed import observed, over_updates, samples
 from tpu_orch.experiments.outcome.tables import Titled, tables
 from tpu_orch.experiments.tuning import read_tries
@@ -28,7 +28,7 @@ def write_outcome(experiment: Experiment, rows: Sequence[JsonObject], out: Path)
     found = [*tables(experiment, rows, read_tries(out)), *observed(experiment, rows)]
     write_whole(out / TABLES, "\n".join(map(as_markdown, found)).encode())
     write_whole(out / PAGE, html(experiment, rows, found).encode())
-    if drawing := picture(experiment, rows):
+    if drawing := picture(experiment, rows) or heat_picture(experiment, rows):
         write_whole(out / PICTURE, drawing.encode())
     return "\n".join(map(as_text, found))
 
