@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from data_pipeline.environment.references import KEY, UnresolvedReference, parse_reference
-from data_pipeline.jsontext import write_json
+from data_pipeline.jsontext import spaced_json
 from data_pipeline.paths import Path, PathError, parse_path
 from data_pipeline.words.json import Json, JsonObject
 from data_pipeline.words.tasks import Task
@@ -55,7 +55,7 @@ NOTHING = Keep(False, {})
 
 
 def shorten(content: Json, limit: int, measure: Callable[[str], int], keep: frozenset[Path] = frozenset()) -> Json:
-    """The content, shortened by the gentlest cut after which the measure of its JSON text is within the limit.
+    """The content, shortened by the gentlest cut after which the measure of its JSON text as it is fed is within the limit.
 
     measure: of a text, such as its number of tokens; it should not grow when the text gets shorter. If not even the
     harshest cut fits (`keep` alone is longer), the harshest is returned, for the caller to measure again.
@@ -74,7 +74,8 @@ def shorten(content: Json, limit: int, measure: Callable[[str], int], keep: froz
 
 
 def measured(content: Json, measure: Callable[[str], int]) -> int:
-    return measure(write_json(content).decode("utf-8"))
+    """Of the text that a policy reads: with a space after comma and colon (`Chat.result_text`)."""
+    return measure(spaced_json(content))
 
 
 def keep_tree(keep: Iterable[Path]) -> Keep:

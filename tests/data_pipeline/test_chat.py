@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.chat import SCAFFOLDING, Chat
+from data_pipeline.chat.shortening import Shortener
 from data_pipeline.chat.template import JSON_PIECES
 from data_pipeline.errors import InputError
 from data_pipeline.tokenizers import MARKS, ByteTokenizer, Tokenizer, train_sentencepiece
@@ -189,6 +190,13 @@ def test_results_may_be_shortened() -> None:
     chat = Chat(ByteTokenizer(), shorten=lambda step: {"cut": len(step.result.content)})
     assert chat.result_text(resolved([1, 2, 3])) == '{"cut": 3}'
     assert '{"cut": 3}' in chat.tokenizer.decode(chat.results([resolved([1, 2, 3])], closed=False))
+
+
+@pytest.mark.parametrize("content", [[1] * 299, {"items": [{"a": i, "b": i} for i in range(50)]}, {"token": "x" * 590}])
+def test_the_limit_of_a_result_is_of_what_is_fed(content: object) -> None:
+    tokenizer = ByteTokenizer()
+    chat = Chat(tokenizer, shorten=Shortener(tokenizer, 600, {}))
+    assert len(tokenizer.encode(chat.result_text(resolved(content)))) <= 600
 
 
 def system_of(schemas: str, mode: str = "multi_turn") -> str:
