@@ -93,15 +93,13 @@ class Running:
         """
         if status == BUDGET and self.tokens_drawn < self.options.max_new_tokens:
             self._close_thought()
-            if self.stop is None:
+            if self.stop is None and self.length < self.options.capacity:
                 return
             status = FULL
-        # A model's table may have rows beyond the tokenizer's vocabulary: such ids stay in the ledger and spell nothing.
-        known = self.chat.tokenizer.vocab_size
-        ids = [int(token) for piece in self.drawn for token in piece if token < known]
+        said = self._said()
         self.drawn, self.thought_over = [], self.thought_limit is None
         end = self.chat.stops[1].decode()
-        turn = self.session.respond(self.chat.tokenizer.decode(ids).split(end)[0], self.chat.form)
+        turn = self.session.respond(said.split(end)[0], self.chat.form)
         self.turns.append(turn)
         if status == BUDGET:
             self.stop = StopReason.MAX_TOKENS
@@ -117,11 +115,19 @@ class Running:
             closed = status == MARKER + END_MARKER - 1
             self._feed_or_stop(np.asarray(self.chat.results(turn.steps, closed=closed), np.int32))
 
+    def _said(self) -> str:
+        """The text of the turn that is being drawn.
+
+        A model's table may have rows beyond the tokenizer's vocabulary: such ids stay in the ledger and spell nothing.
+        """
+        known = self.chat.tokenizer.vocab_size
+        return self.chat.tokenizer.decode([int(token) for piece in self.drawn for token in piece if token < known])
+
     def _close_thought(self) -> None:
         """Feeds what ends the turn's thought, unless it has ended itself or the turn has none; its text is part of the turn's."""
         assert self.thought_limit is not None
         self.thought_over = True
-        said = self.chat.tokenizer.decode([int(token) for piece in self.drawn for token in piece])
+        said = self._said()
         if said.lstrip().startswith(THOUGHT_OPEN) and self.thought_limit.closed.decode() not in said:
             closing = np.asarray(self.thought_limit.closing, np.int32)
             self._feed_or_stop(closing)

@@ -84,3 +84,27 @@ def test_a_closing_that_does_not_fit_ends_the_rollout() -> None:
     assert rollout.stop is StopReason.CONTEXT_FULL
     np.testing.assert_array_equal(rollout.ledger.ids, ids[: prompt + LIMIT])
     assert [turn.text for turn in rollout.turns] == [cut(LONG)]
+
+
+def test_an_id_beyond_the_tokenizer_spells_nothing_in_a_thought() -> None:
+    assert CHAT.thought_limit is not None
+    prompt, known = [1, *CHAT.prompt(task(3), ENVIRONMENT.tools)], CHAT.tokenizer.vocab_size
+    drawn = [*CHAT.turn(LONG)[:10], known + 3, *CHAT.turn(LONG)[10 : LIMIT - 1]]
+    after = [*CHAT.thought_limit.closing, *CHAT.turn("Done." + END)]
+    script = np.array([*prompt, *drawn, *after], np.int32)
+    policy, params = scripted_policy([np.zeros(1, np.int32), script], known + 8)
+    episode = Episode(task(3), np.array(prompt, np.int32))
+    (rollout,) = Engine(policy, CHAT, OPTIONS).run(params, [episode], ENVIRONMENT)
+    assert rollout.ledger is not None
+    np.testing.assert_array_equal(rollout.ledger.ids, script)
+    spelled = CHAT.tokenizer.decode([token for token in [*drawn, *after] if token < known])
+    assert [turn.text for turn in rollout.turns] == [spelled.removesuffix(END)]
+
+
+@pytest.mark.parametrize("text", [SHORT + "word " * 30 + END, "No thought " * 10 + END])
+def test_a_slot_that_is_full_when_the_thought_has_used_its_tokens_ends_the_rollout(text: str) -> None:
+    capacity = len(CHAT.prompt(task(3), ENVIRONMENT.tools)) + 1 + LIMIT
+    rollout, ids, _ = play([(text, True)], capacity=capacity)
+    assert rollout.ledger is not None
+    assert rollout.stop is StopReason.CONTEXT_FULL
+    np.testing.assert_array_equal(rollout.ledger.ids, ids[:capacity])
