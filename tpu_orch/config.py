@@ -360,6 +360,10 @@ class RunConfig:
         _at_least(1, self, "", "tokens", "result_limit", "micro_tokens")
         _at_least(1, self.world, "world.", "shown_per_depth", "trained_per_depth", "attempts")
         _at_least(1, self.engine, "engine.", "rows", "capacity", "chunk", "visit_steps", "max_new_tokens", "max_turns")
+        if self.trainer.steps and not self.engine.temperature:
+            raise InputError(
+                "engine.temperature is 0, and must be above 0 where trainer.steps are: greedy rollouts teach nothing"
+            )
 
 
 def to_json(config: Any) -> Any:

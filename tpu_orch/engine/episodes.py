@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from data_pipeline.words import Resolved, Task, Turn
+from tpu_orch.engine.sampling import require_draw
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class EngineOptions:
     """Of keys and values in the cache; bfloat16 halves its memory. Unset: that of the model's activations."""
     memory_gb: float = 0.0
     """Memory that the cache may take; more slots or capacity than fit are refused. 0: whatever there is."""
+
+    def __post_init__(self) -> None:
+        require_draw(self.temperature, self.top_k, self.top_p, self.min_p)
 
     @property
     def truncates(self) -> bool:

@@ -5,12 +5,15 @@ the latter costs as much as a small model's forward pass. Nothing here sorts the
 sampling are found by bisection.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from data_pipeline.errors import InputError
 
 BLOCK = 128
 """tokens whose weights are summed together"""
@@ -30,10 +33,18 @@ class Draw(NamedTuple):
 
 
 def how_to_draw(temperature: float, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Draw:
-    """The values as arrays. Raises ValueError where one makes no sense."""
-    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1 or not 0 <= min_p <= 1:
-        raise ValueError("temperature and top_k must be at least 0, top_p in (0, 1], min_p in [0, 1]")
+    """The values as arrays. Raises InputError where one makes no sense."""
+    require_draw(temperature, top_k, top_p, min_p)
     return Draw(jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p), jnp.float32(min_p))
+
+
+def require_draw(temperature: float, top_k: int, top_p: float, min_p: float) -> None:
+    """Raises InputError where one of the values makes no sense."""
+    if not 0 <= temperature < math.inf or top_k < 0 or not 0 < top_p <= 1 or not 0 <= min_p <= 1:
+        raise InputError(
+            f"temperature {temperature}, top_k {top_k}, top_p {top_p}, min_p {min_p}: "
+            "temperature and top_k must be at least 0, top_p in (0, 1], min_p in [0, 1]"
+        )
 
 
 def row_keys(identity: UInt32[Array, "B 3"]) -> UInt32[Array, "B 2"]:

@@ -42,6 +42,7 @@ from tpu_orch.trainer.experience import Experience, gather
 from tpu_orch.trainer.material import write_material
 from tpu_orch.trainer.places import Place, extra_of, find_place, frozen, keeps_reference, parts_of
 from tpu_orch.trainer.progress import Progress, Watch
+from tpu_orch.trainer.sampling import warn_of_truncation
 from tpu_orch.trainer.steps import Step, reinforce_step, warmup_step
 from tpu_orch.trainer.watching import Watching
 from tpu_orch.training import curriculum as levels
@@ -93,6 +94,7 @@ def train(config: RunConfig) -> JsonObject | None:
             checkpoints.require_room(parts_of(last, last.params if keeps_reference(built) else None))
             if first_process():
                 if config.trainer.steps:
+                    warn_of_truncation(config.engine)
                     warn_of_cheats(material, built.run.reward)
                 write_material(folder, material)
                 put_policy_beside(folder, config.checkpoint.folder)

@@ -8,7 +8,8 @@ import numpy as np
 from data_pipeline.backends.faults import FaultyBackend, parse_faults
 from data_pipeline.environment import Environment
 from data_pipeline.words import Rollout, Task
-from tpu_orch.engine import Engine, Episode
+from tpu_orch.engine import Engine, EngineOptions, Episode
+from tpu_orch.reports.messages import say
 from tpu_orch.trainer import seeds
 from tpu_orch.trainer.parts import Run
 from tpu_orch.training.learner import Params
@@ -38,6 +39,15 @@ def sample(run: Run, params: Params, episodes: Sequence[Episode], step: int) -> 
 def sampler(run: Run) -> Engine:
     """What plays training's episodes: without companions of one prompt there is nothing to share."""
     return run.engine if run.config.trainer.group > 1 else run.engine.unshared
+
+
+def warn_of_truncation(options: EngineOptions) -> None:
+    """Says that training would draw from less than the whole distribution."""
+    if options.truncates:
+        say(
+            f"warning: engine.top_k {options.top_k}, top_p {options.top_p}, min_p {options.min_p}: rollouts are drawn from a "
+            "part of the distribution, and the update's ratios are of the whole: they are biased"
+        )
 
 
 def practice(environment: Environment, faults: str) -> Environment:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_pipeline.errors import InputError
+from tpu_orch.engine import EngineOptions
 from tpu_orch.engine.sampling import draw, how_to_draw, row_keys, truncated
 
 ROWS, VOCAB = 4, 300
@@ -61,7 +63,19 @@ def test_a_token_without_weight_is_never_drawn() -> None:
     assert set(np.asarray(tokens).tolist()) == {7, 290}
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": -1.0}, {"top_k": -1}, {"top_p": 0.0}, {"min_p": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"min_p": 1.5},
+    ],
+)
 def test_values_without_meaning_are_refused(wrong: dict) -> None:
-    with pytest.raises(ValueError, match="top_p in"):
+    with pytest.raises(InputError, match="top_p in"):
         how_to_draw(**{"temperature": 1.0, **wrong})
+    with pytest.raises(InputError, match="top_p in"):
+        EngineOptions(**wrong)

@@ -22,6 +22,7 @@ from tpu_orch.trainer.experience import Experience, joined, learnt_from, only
 from tpu_orch.trainer.learning import turn_credits
 from tpu_orch.trainer.policies import check_verdicts, objective_of
 from tpu_orch.trainer.run import metric_of
+from tpu_orch.trainer.sampling import warn_of_truncation
 from tpu_orch.training.objective import OBJECTIVES
 from tpu_orch.training.optimizer import OptimizerConfig, make_optimizer
 
@@ -120,12 +121,25 @@ def test_numbers_that_make_no_step_are_refused() -> None:
         (lambda: replace(sandbox(), micro_tokens=0), "micro_tokens is 0, and must be at least 1"),
         (lambda: replace(sandbox(), engine=EngineOptions(rows=0)), "engine.rows is 0, and must be at least 1"),
         (
+            lambda: replace(sandbox(), engine=EngineOptions(temperature=0.0)),
+            "engine.temperature is 0, and must be above 0",
+        ),
+        (
             lambda: replace(sandbox(), world=WorldOptions(trained_per_depth=0)),
             "world.trained_per_depth is 0, and must be",
         ),
     ):
         with pytest.raises(InputError, match=re.escape(says)):
             make()
+
+
+def test_draws_from_a_part_of_the_distribution_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_of_truncation(EngineOptions(temperature=0.7))
+    assert capsys.readouterr().err == ""
+    for options in (EngineOptions(top_k=5), EngineOptions(top_p=0.9), EngineOptions(min_p=0.1)):
+        warn_of_truncation(options)
+        (told,) = capsys.readouterr().err.splitlines()
+        assert told.startswith("warning: engine.top_k") and told.endswith("biased")
 
 
 @pytest.mark.parametrize("name", ["muon", "yogi", "prodigy", "lion"])
