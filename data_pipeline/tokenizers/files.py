@@ -13,18 +13,24 @@ from data_pipeline.tokenizers.released import ReleasedTokenizer
 RELEASED, PIECES, SETTINGS = "tokenizer.json", "tokenizer.model", "tokenizer_config.json"
 
 
-def released_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a published folder: its tokenizer.json, else its tokenizer.model. Raises InputError if it has none."""
+def released_tokenizer(folder: Path, rows: int | None = None) -> Tokenizer:
+    """The tokenizer of a published folder: its tokenizer.json, else its tokenizer.model. Raises InputError if it has none.
+
+    rows: of the model's table; special tokens of a tokenizer.json beyond it are left out.
+    """
     for name in (RELEASED, PIECES):
         if (folder / name).is_file():
-            return load_tokenizer(folder / name)
+            return load_tokenizer(folder / name, rows)
     raise InputError(
         f"{folder}: holds neither {RELEASED} nor {PIECES}: fetch the tokenizer files of the release as well"
     )
 
 
-def load_tokenizer(path: Path | str) -> Tokenizer:
-    """Reads what a tokenizer's `save` wrote, or a released file. Raises InputError naming the file if it is none."""
+def load_tokenizer(path: Path | str, rows: int | None = None) -> Tokenizer:
+    """Reads what a tokenizer's `save` wrote, or a released file; rows: as for `released_tokenizer`.
+
+    Raises InputError naming the file if it is none.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no tokenizer file here; `tpu-orch tokenizer train` makes one")
@@ -33,7 +39,7 @@ def load_tokenizer(path: Path | str) -> Tokenizer:
         if content.lstrip().startswith(b"{"):
             row = json.loads(content)
             if isinstance(row, dict) and "model" in row:
-                return ReleasedTokenizer(content, _released_pad(path.with_name(SETTINGS)))
+                return ReleasedTokenizer(content, _released_pad(path.with_name(SETTINGS)), rows)
             return ByteTokenizer(_marks(row))
         return SentencePieceTokenizer(content)
     except (InputError, ValueError) as error:

@@ -24,10 +24,13 @@ PADS = ("<|endoftext|>", "<|finetune_right_pad_id|>", "<pad>", "<|end_of_text|>"
 class ReleasedTokenizer:
     """The content of a `tokenizer.json`. pad: the padding token's text, where tokenizer_config.json names one.
 
+    rows: of the model's table. Special tokens beyond it are left out, as `<image_soft_token>` of Gemma's text models; data that
+    spells one is ordinary text. None: every token has a row.
+
     Raises InputError if the library is missing, the file is damaged, or its tokens cannot be told as bytes.
     """
 
-    def __init__(self, content: bytes, pad: str | None = None) -> None:
+    def __init__(self, content: bytes, pad: str | None = None, rows: int | None = None) -> None:
         self._file = content
         self.identity = hashlib.blake2b(content, digest_size=16).hexdigest()
         self._model = _library_model(content)
@@ -35,16 +38,19 @@ class ReleasedTokenizer:
         special = {t.content for t in self._model.get_added_tokens_decoder().values() if t.special}
         whole = {text: number for text, number in added.items() if text in special or is_mark(text)}
         self.pad_id = _pad(whole, pad)
-        self._ids = {text: number for text, number in whole.items() if number != self.pad_id}
+        beyond = {text for text in special if rows is not None and rows <= added[text] != self.pad_id}
+        self._ids = {text: number for text, number in whole.items() if number != self.pad_id and text not in beyond}
         self.marks = tuple(self._ids)
         self._splitter, self._breaker = MarkSplitter(self.marks), MarkSplitter(tuple(whole))
-        vocabulary = self._model.get_vocab(with_added_tokens=True)
+        everything = self._model.get_vocab(with_added_tokens=True)
+        vocabulary = {piece: number for piece, number in everything.items() if piece not in beyond}
         self.vocab_size = max(vocabulary.values()) + 1
         spell, self._spaced = _spelling(json.loads(content))
         self._bytes = [b""] * self.vocab_size
         for piece, number in vocabulary.items():
             if number != self.pad_id:
-                self._bytes[number] = piece.encode() if piece in added else spell(piece)
+                literal = piece in whole or (piece in added and not self._spaced)
+                self._bytes[number] = piece.encode() if literal else spell(piece)
         self._space_ids = [vocabulary.get(f"<0x{byte:02X}>", 0) for byte in SPACE.encode()]
         self._check()
 

@@ -48,6 +48,7 @@ _GEMMA_DEFAULTS = {
     "query_pre_attn_scalar": 256,
     "rms_norm_eps": 1e-6,
     "sliding_window": 4096,
+    "hidden_activation": "gelu_pytorch_tanh",
 }
 FAMILIES = {
     "qwen3": Family("Qwen3ForCausalLM", {"head_dim": 128, "rope_theta": 10_000.0}, _PLAIN | {"qk_norm": True}),

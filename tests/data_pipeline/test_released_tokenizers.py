@@ -124,6 +124,37 @@ def test_padding_is_what_the_settings_say(tmp_path: Path) -> None:
         load_tokenizer(tmp_path / "tokenizer.json")
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_runs_of_spaces_that_are_tokens_of_their_own_spell_spaces(normalised: bool) -> None:
+    """As in Gemma's file: pieces of the vocabulary, merged, and added tokens as well."""
+    document = json.loads(FILES["gemma"])
+    vocabulary = document["model"]["vocab"]
+    run = "\u2581\u2581"
+    number = vocabulary.setdefault(run, 1 + max(*vocabulary.values(), *(t["id"] for t in document["added_tokens"])))
+    if ["\u2581", "\u2581"] not in document["model"]["merges"]:
+        document["model"]["merges"].insert(0, ["\u2581", "\u2581"])
+    made = tokenizers.Tokenizer.from_str(json.dumps(document))
+    made.add_tokens([tokenizers.AddedToken(run, special=False, normalized=normalised)])
+    tokenizer = ReleasedTokenizer(made.to_str().encode())
+    assert tokenizer.token_bytes(number) == b"  " and number in tokenizer.encode("a  b")
+    for text in ("  a  b ", f"a {run} b"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_special_tokens_without_a_row_are_left_out(tmp_path: Path) -> None:
+    made = tokenizers.Tokenizer.from_str(FILES["gemma"].decode())
+    rows, soft = made.get_vocab_size(with_added_tokens=True), "<image_soft_token>"
+    made.add_tokens([tokenizers.AddedToken(soft, special=True, normalized=False)])
+    (tmp_path / "tokenizer.json").write_bytes(made.to_str().encode())
+    assert released_tokenizer(tmp_path).vocab_size == rows + 1
+    tokenizer = released_tokenizer(tmp_path, rows)
+    assert tokenizer.vocab_size == rows and soft not in tokenizer.marks
+    for marks in (False, True):
+        ids = tokenizer.encode(f"a {soft} b", marks=marks)
+        assert max(ids) < rows and tokenizer.decode(ids) == f"a {soft} b"
+    assert released_tokenizer(tmp_path, rows - 2).vocab_size > rows - 2  # its other pieces are no special tokens
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

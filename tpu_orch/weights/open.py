@@ -75,7 +75,7 @@ def find_policy(
         weights = weights_digest(folder, kind, config)
     except ModelError as error:
         raise InputError(str(error)) from error
-    tokenizer, family = _language(folder, kind, published, slowed=config.rope_scaling is not None)
+    tokenizer, family = _language(folder, kind, published, config)
     if tokenizer.vocab_size > config.vocab_size:
         raise InputError(
             f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, its model only {config.vocab_size}: they are not a pair"
@@ -115,11 +115,11 @@ def policy_chat(
     return Chat(source.tokenizer, schemas, shorten, source.family, options.manner(), options.system)
 
 
-def _language(folder: Path, kind: Kind, published: JsonObject, *, slowed: bool) -> tuple[Tokenizer, Family]:
+def _language(folder: Path, kind: Kind, published: JsonObject, config: ModelConfig) -> tuple[Tokenizer, Family]:
     if kind == "run":
         return load_tokenizer(folder / TOKENIZER), CHATML
-    tokenizer = released_tokenizer(folder / PUBLISHED if kind == "imported" else folder)
-    family = family_of(str(published["model_type"]), slowed=slowed)
+    tokenizer = released_tokenizer(folder / PUBLISHED if kind == "imported" else folder, config.vocab_size)
+    family = family_of(str(published["model_type"]), slowed=config.rope_scaling is not None)
     # No release of these families has SentencePiece files: such a folder is the export of a policy trained here.
     ours = family.form == "hermes" and isinstance(tokenizer, SentencePieceTokenizer)
     return tokenizer, CHATML if ours else family

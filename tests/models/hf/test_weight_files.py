@@ -204,6 +204,28 @@ def test_what_the_decoder_cannot_compute_is_refused_by_key(change: dict[str, obj
         config_from({**raw, **change}, "config.json")
 
 
+@pytest.mark.parametrize(
+    ("name", "differs"),
+    [
+        ("gemma-3-4b", {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}),
+        (
+            "gemma-3-27b",
+            {"hidden_size": 5376, "intermediate_size": 21504, "num_hidden_layers": 62, "num_attention_heads": 32}
+            | {"num_key_value_heads": 16, "head_dim": 128, "query_pre_attn_scalar": 168},
+        ),
+    ],
+)
+def test_what_an_image_and_text_configuration_leaves_out_is_its_familys(name: str, differs: dict[str, int]) -> None:
+    """As the wrappers were published: what is a default stands nowhere."""
+    common = {
+        "model_type": "gemma3_text",
+        "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        "sliding_window": 1024,
+    }
+    raw = {"model_type": "gemma3", "torch_dtype": "bfloat16", "text_config": common | differs, "vision_config": {}}
+    assert config_from(raw, name) == RELEASED[name]
+
+
 def test_a_mixture_of_families_cannot_be_published() -> None:
     odd = dataclasses.replace(RELEASED["qwen3-0.6b"], post_norms=True)
     with pytest.raises(ConfigError, match="no published family"):

@@ -111,6 +111,13 @@ def test_a_run_whose_checkpoints_lie_elsewhere_opens_alike_and_so_does_a_copy_of
     assert (tmp_path / "of-copy" / "tokenizer.model").exists()
 
 
+def test_a_special_token_without_a_row_is_left_out(tmp_path: Path) -> None:
+    rows = max(json.loads(byte_level(QWEN_MARKS))["added_tokens"], key=lambda t: t["id"])["id"] + 1
+    source = released(tmp_path / "release", dataclasses.replace(QWEN3, vocab_size=rows), QWEN_MARKS)
+    (source / "tokenizer.json").write_bytes(byte_level({**QWEN_MARKS, "<image_soft_token>": True}))
+    assert find_policy(source).tokenizer.vocab_size == rows
+
+
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no published model"):
         find_policy(tmp_path)
