@@ -25,20 +25,32 @@ class Family(NamedTuple):
     """what stands between two calls in one message"""
     foreign: tuple[str, ...]
     """marks that are never inside what an assistant writes: a demonstration that held one would teach forgery"""
+    marks: tuple[str, ...]
+    """what opens and ends messages: a tokenizer without a piece for each is not of this family"""
     thinks: bool = False
 
 
 CHATML = Family(
-    qwen.chatml, qwen.results, (template.CALL_END, template.END), "hermes", "\n", template.FOREIGN
+    qwen.chatml,
+    qwen.results,
+    (template.CALL_END, template.END),
+    "hermes",
+    "\n",
+    template.FOREIGN,
+    (template.START, template.END),
 )  # policies trained here
 CHATML_PARAMETERS = CHATML._replace(
     stops=(template.END, template.END), form="parameters", between_calls=llama.BETWEEN
 )  # the same with calls as bare JSON
 QWEN3 = CHATML._replace(render=qwen.qwen3, results=qwen.qwen3_results, thinks=True)
 QWEN2 = CHATML._replace(render=qwen.qwen2)
-LLAMA3 = Family(llama.llama3, llama.llama3_results, llama.STOPS, "parameters", llama.BETWEEN, llama.MARKS)
+LLAMA3 = Family(
+    llama.llama3, llama.llama3_results, llama.STOPS, "parameters", llama.BETWEEN, llama.MARKS, (*llama.MARKS, llama.END)
+)
 LLAMA3_FIRST = LLAMA3._replace(render=llama.llama3_first)
-GEMMA3 = Family(gemma.gemma3, gemma.gemma3_results, gemma.STOPS, "parameters", gemma.BETWEEN, gemma.MARKS)
+GEMMA3 = Family(
+    gemma.gemma3, gemma.gemma3_results, gemma.STOPS, "parameters", gemma.BETWEEN, gemma.MARKS, (*gemma.MARKS, gemma.END)
+)
 
 FAMILIES: Mapping[str, Family] = {
     "chatml": CHATML,

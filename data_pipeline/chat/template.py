@@ -19,10 +19,10 @@ The strings that stand between two stretches of data are whole pieces of our own
 (`SCAFFOLDING`), so that a turn costs few tokens; released vocabularies spell the same text with their own marks.
 """
 
-END = "<|im_end|>"
+START, END = "<|im_start|>", "<|im_end|>"
 CALL_END = "</tool_call>"
 
-FOREIGN = ("<|im_start|>", "<tool_response>", "</tool_response>")  # never inside what an assistant writes
+FOREIGN = (START, "<tool_response>", "</tool_response>")  # never inside what an assistant writes
 
 SYSTEM_OPEN = "<|im_start|>system\n"
 USER_OPEN = "<|im_start|>user\n"

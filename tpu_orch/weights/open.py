@@ -64,7 +64,8 @@ def find_policy(
       dtype: of activations; None: as published.
       change: other fields of the configuration, such as remat.
     Raises:
-      InputError: the folder is none of these, is incomplete, or its tokenizer has more tokens than the model.
+      InputError: the folder is none of these, is incomplete, or its tokenizer has more tokens than the model or lacks a mark of
+        the family.
     """
     kind = kind_of(folder)
     try:
@@ -79,6 +80,12 @@ def find_policy(
     if tokenizer.vocab_size > config.vocab_size:
         raise InputError(
             f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, its model only {config.vocab_size}: they are not a pair"
+        )
+    lacking = [mark for mark in family.marks if mark not in tokenizer.marks]
+    if lacking:
+        raise InputError(
+            f"{folder}: its tokenizer has no piece for {lacking[0]} (or pads with it): this {published['model_type']} model was "
+            "trained on conversations of another form, which is not known here"
         )
     fields: JsonObject = {**as_json(config), "stored": stored, "tokenizer": tokenizer.identity, "weights": weights}
     identity = hashlib.blake2b(write_json_sorted(fields), digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from released_tokenizers import LLAMA_MARKS, QWEN_MARKS, byte_level
+from released_tokenizers import LLAMA_MARKS, QWEN_MARKS, byte_level, llama2_pieces
 from untrained_run import untrained_run
 
 from data_pipeline.chat import CHATML, FAMILIES
@@ -116,6 +116,20 @@ def test_a_special_token_without_a_row_is_left_out(tmp_path: Path) -> None:
     source = released(tmp_path / "release", dataclasses.replace(QWEN3, vocab_size=rows), QWEN_MARKS)
     (source / "tokenizer.json").write_bytes(byte_level({**QWEN_MARKS, "<image_soft_token>": True}))
     assert find_policy(source).tokenizer.vocab_size == rows
+
+
+def test_a_model_that_knows_conversations_of_another_form_is_refused(tmp_path: Path) -> None:
+    """Llama 2 is published as `llama`, the distilled R1 as `qwen2`: the family's template would be text without marks there."""
+    older = released(tmp_path / "older", LLAMA, LLAMA_MARKS)
+    (older / "tokenizer.json").unlink()
+    (older / "tokenizer.model").write_bytes(llama2_pieces())
+    with pytest.raises(InputError, match=r"no piece for <\|begin_of_text\|>.*this llama model"):
+        find_policy(older)
+    distilled = released(
+        tmp_path / "distilled", QWEN3, {"<|endoftext|>": True, "<|User|>": True, "<|Assistant|>": True}
+    )
+    with pytest.raises(InputError, match=r"no piece for <\|im_start\|>"):
+        find_policy(distilled)
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
