@@ -61,6 +61,12 @@ class Chat:
         return call.encode(), end.encode()
 
     @property
+    def other_ends(self) -> frozenset[int]:
+        """Ids that end a turn as its mark does, and spell nothing of it."""
+        found = {self.tokenizer.piece_id(text) for text in self.family.other_ends}
+        return frozenset(token for token in found if token is not None)
+
+    @property
     def form(self) -> Form:
         """How this policy spells calls: what `Session.respond` must be told."""
         return self.family.form
@@ -141,7 +147,7 @@ def stopped_text(turn: Turn, task: Task, family: Family = CHATML) -> str:
     if not pauses and not text.endswith(end):
         text += end
     body = text[: -len(call_end if pauses else end)]
-    early = [mark for mark in (*family.foreign, end) if mark in body]
+    early = [mark for mark in (*family.foreign, *family.other_ends, end) if mark in body]
     if task.mode == "multi_turn" and call_end in body:
         early.append(call_end)
     if early:

@@ -28,6 +28,8 @@ class Family(NamedTuple):
     marks: tuple[str, ...]
     """what opens and ends messages: a tokenizer without a piece for each is not of this family"""
     thinks: bool = False
+    other_ends: tuple[str, ...] = ()
+    """special tokens that end a turn as well: the end of a text, with which base models were trained"""
 
 
 CHATML = Family(
@@ -42,14 +44,28 @@ CHATML = Family(
 CHATML_PARAMETERS = CHATML._replace(
     stops=(template.END, template.END), form="parameters", between_calls=llama.BETWEEN
 )  # the same with calls as bare JSON
-QWEN3 = CHATML._replace(render=qwen.qwen3, results=qwen.qwen3_results, thinks=True)
-QWEN2 = CHATML._replace(render=qwen.qwen2)
+QWEN2 = CHATML._replace(render=qwen.qwen2, other_ends=(qwen.TEXT_END,))
+QWEN3 = QWEN2._replace(render=qwen.qwen3, results=qwen.qwen3_results, thinks=True)
 LLAMA3 = Family(
-    llama.llama3, llama.llama3_results, llama.STOPS, "parameters", llama.BETWEEN, llama.MARKS, (*llama.MARKS, llama.END)
+    llama.llama3,
+    llama.llama3_results,
+    llama.STOPS,
+    "parameters",
+    llama.BETWEEN,
+    llama.MARKS,
+    (*llama.MARKS, llama.END),
+    other_ends=(llama.TEXT_END,),
 )
 LLAMA3_FIRST = LLAMA3._replace(render=llama.llama3_first)
 GEMMA3 = Family(
-    gemma.gemma3, gemma.gemma3_results, gemma.STOPS, "parameters", gemma.BETWEEN, gemma.MARKS, (*gemma.MARKS, gemma.END)
+    gemma.gemma3,
+    gemma.gemma3_results,
+    gemma.STOPS,
+    "parameters",
+    gemma.BETWEEN,
+    gemma.MARKS,
+    (*gemma.MARKS, gemma.END),
+    other_ends=(gemma.TEXT_END,),
 )
 
 FAMILIES: Mapping[str, Family] = {

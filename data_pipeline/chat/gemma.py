@@ -14,7 +14,7 @@ from data_pipeline.chat.offers import as_function
 from data_pipeline.parsing.parameters import render_parameters
 from data_pipeline.words import Tool
 
-END = "<end_of_turn>"
+END, TEXT_END = "<end_of_turn>", "<eos>"
 MARKS = ("<bos>", "<start_of_turn>")
 STOPS = (END, END)
 # The wording of the guide (ai.google.dev/gemma/docs/capabilities/function-calling), which is a format, not prose of ours.

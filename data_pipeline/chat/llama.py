@@ -17,7 +17,7 @@ from data_pipeline.chat.offers import as_function
 from data_pipeline.parsing.parameters import CALLS_END, render_parameters
 from data_pipeline.words import Tool
 
-END = "<|eot_id|>"
+END, TEXT_END = "<|eot_id|>", "<|end_of_text|>"
 STOPS = (CALLS_END, END)
 BETWEEN = "; "
 """calls of one message, which the released template never writes"""

@@ -18,6 +18,7 @@ from data_pipeline.words import Tool, ToolCall
 
 # Text that these models saw in training, word for word: formats, not prose of ours.
 QWEN2_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+TEXT_END = "<|endoftext|>"
 NO_THOUGHT = f"{THOUGHT_OPEN}\n\n{THOUGHT_CLOSE}\n\n"
 CLOSED_THOUGHT = (
     "\n\nConsidering the limited time by the user, I have to give the solution based on the thinking directly now."

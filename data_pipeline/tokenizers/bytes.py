@@ -23,6 +23,9 @@ class ByteTokenizer:
         self._splitter = MarkSplitter(self.marks)
         self.identity = hashlib.blake2b(self._file(), digest_size=16).hexdigest()
 
+    def piece_id(self, text: str) -> int | None:
+        return self._ids.get(text)
+
     def encode(self, text: str, *, marks: bool = False) -> list[int]:
         text = without_surrogates(text)
         if not marks:

@@ -62,6 +62,9 @@ class SentencePieceTokenizer:
                 needs = "byte_fallback, identity normalisation and no dummy prefix"
                 raise InputError(f"the SentencePiece model changes {text!r}: train it with {needs}")
 
+    def piece_id(self, text: str) -> int | None:
+        return self.pad_id if text == self._model.id_to_piece(self.pad_id) else self._ids.get(text)
+
     def encode(self, text: str, *, marks: bool = False) -> list[int]:
         text = without_surrogates(text)
         if not marks:

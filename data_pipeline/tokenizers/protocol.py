@@ -23,6 +23,9 @@ class Tokenizer(Protocol):
     def marks(self) -> tuple[str, ...]:
         """The strings that become one piece in trusted text, and in no other."""
 
+    def piece_id(self, text: str) -> int | None:
+        """The id of a mark, or of the padding where that is what its file calls it; None where there is no such piece."""
+
     def encode(self, text: str, *, marks: bool = False) -> list[int]:
         """Ids of a text. marks=True: trusted scaffolding, marks become pieces. marks=False: data, no mark piece ever
         comes out.

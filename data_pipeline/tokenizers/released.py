@@ -39,7 +39,8 @@ class ReleasedTokenizer:
         whole = {text: number for text, number in added.items() if text in special or is_mark(text)}
         self.pad_id = _pad(whole, pad)
         beyond = {text for text in special if rows is not None and rows <= added[text] != self.pad_id}
-        self._ids = {text: number for text, number in whole.items() if number != self.pad_id and text not in beyond}
+        self._pieces = {text: number for text, number in whole.items() if text not in beyond}
+        self._ids = {text: number for text, number in self._pieces.items() if number != self.pad_id}
         self.marks = tuple(self._ids)
         self._splitter, self._breaker = MarkSplitter(self.marks), MarkSplitter(tuple(whole))
         everything = self._model.get_vocab(with_added_tokens=True)
@@ -58,6 +59,9 @@ class ReleasedTokenizer:
         for text in (" a  b ", "x\ny\tz\r\n", "\U0001f600é", "12 + 34"):
             if self.decode(self.encode(text)) != text:
                 raise InputError(f"its tokens change {text!r}: only files whose tokens spell the text itself are read")
+
+    def piece_id(self, text: str) -> int | None:
+        return self._pieces.get(text)
 
     def encode(self, text: str, *, marks: bool = False) -> list[int]:
         text = without_surrogates(text)

@@ -65,6 +65,17 @@ def test_the_ids_are_those_of_the_text_and_the_loss_is_on_the_models_own(row: di
         assert wanted.strip() in own and (one["role"] == "assistant" or one["content"] not in own)
 
 
+def test_the_end_of_a_text_ends_a_turn_of_every_family_even_where_it_is_the_padding() -> None:
+    for name, end in (("qwen3", "<|endoftext|>"), ("qwen2", "<|endoftext|>"), ("gemma3_text", "<eos>")):
+        library = tokenizers.Tokenizer.from_str(FILES[name].decode())
+        chat = Chat(TOKENIZERS[name], family=family_of(name))
+        assert chat.other_ends == {library.token_to_id(end)}
+    assert TOKENIZERS["qwen3"].piece_id("<|endoftext|>") == TOKENIZERS["qwen3"].pad_id
+    older = ReleasedTokenizer(byte_level({**LLAMA_MARKS, "<|end_of_text|>": True}))
+    assert Chat(older, family=family_of("llama")).other_ends == {older.piece_id("<|end_of_text|>")}
+    assert Chat(TOKENIZERS["qwen3"]).other_ends == frozenset()  # policies trained here know one end
+
+
 @each_family
 def test_later_turns_are_append_only_and_read_as_the_template_writes_them(name: str) -> None:
     """Prompt, turn, results, turn: the ids of a ledger, equal to rendering the conversation where the template keeps it."""

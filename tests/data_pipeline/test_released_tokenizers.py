@@ -90,7 +90,9 @@ def test_marks_of_a_release_and_pieces_that_are_none() -> None:
     for name in ("gemma", "gemma-pieces"):
         tokenizer = EVERY[name]
         assert {"<start_of_turn>", "<end_of_turn>", "<bos>"} <= set(tokenizer.marks)
-        assert tokenizer.token_bytes(tokenizer.pad_id) == b""
+        assert tokenizer.token_bytes(tokenizer.pad_id) == b"" and tokenizer.piece_id("<pad>") == tokenizer.pad_id
+        assert tokenizer.encode("<eos>", marks=True) == [tokenizer.piece_id("<eos>")]
+        assert tokenizer.piece_id("<table>") is None
         for piece in GEMMA_PIECES:  # ordinary text that is one piece
             assert len(tokenizer.encode(piece)) == 1 and piece not in tokenizer.marks
 

@@ -30,7 +30,7 @@ from tpu_orch.engine.programs import Programs
 from tpu_orch.engine.running import CALL_MARKER, END_MARKER, Running
 from tpu_orch.engine.sampling import Draw, how_to_draw, row_keys
 from tpu_orch.engine.slots import Drawn, Stops
-from tpu_orch.engine.stops import StopTable, stop_table
+from tpu_orch.engine.stops import StopTable, also_completed, stop_table
 from tpu_orch.runs.machine import core_count
 
 T = TypeVar("T")
@@ -271,7 +271,8 @@ class Sitting:
 def turn_stops(chat: Chat, vocab_size: int) -> tuple[Stops, dict[str, int]]:
     """The stops of every mode in one table, and the state in which a turn of each mode starts.
 
-    In `multi_turn` a finished call pauses the turn, and so does its end; in `plan` only the end does.
+    In `multi_turn` a finished call pauses the turn, and so does its end; in `plan` only the end does. The family's other ends
+    count as its end.
     """
     pieces = [chat.tokenizer.token_bytes(token) for token in range(chat.tokenizer.vocab_size)]
     pieces += [b""] * (vocab_size - len(pieces))
@@ -280,6 +281,7 @@ def turn_stops(chat: Chat, vocab_size: int) -> tuple[Stops, dict[str, int]]:
         "multi_turn": number_markers(stop_table(pieces, [call, end]), {1: CALL_MARKER, 2: END_MARKER}),
         "plan": number_markers(stop_table(pieces, [end]), {1: END_MARKER}),
     }
+    by_mode = {mode: also_completed(table, END_MARKER, sorted(chat.other_ends)) for mode, table in by_mode.items()}
     start: dict[str, int] = {}
     states = 0
     for mode, table in by_mode.items():

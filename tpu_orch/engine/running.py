@@ -30,6 +30,7 @@ class Running:
         self.length = 0
         self.tokens_drawn = 0
         self.pending = NOTHING
+        self.other_ends = chat.other_ends
         self.thought_limit = chat.thought_limit
         self.thought_over = self.thought_limit is None
         self.stop: StopReason | None = None
@@ -96,7 +97,7 @@ class Running:
             if self.stop is None and self.length < self.options.capacity:
                 return
             status = FULL
-        said = self._said()
+        said, last = self._said(), int(self.drawn[-1][-1]) if status >= MARKER else None
         self.drawn, self.thought_over = [], self.thought_limit is None
         end = self.chat.stops[1].decode()
         turn = self.session.respond(said.split(end)[0], self.chat.form)
@@ -112,16 +113,18 @@ class Running:
         elif self.tokens_drawn >= self.options.max_new_tokens:
             self.stop = StopReason.MAX_TOKENS
         else:
-            closed = status == MARKER + END_MARKER - 1
+            closed = status == MARKER + END_MARKER - 1 and last not in self.other_ends
             self._feed_or_stop(np.asarray(self.chat.results(turn.steps, closed=closed), np.int32))
 
     def _said(self) -> str:
         """The text of the turn that is being drawn.
 
-        A model's table may have rows beyond the tokenizer's vocabulary: such ids stay in the ledger and spell nothing.
+        A model's table may have rows beyond the tokenizer's vocabulary: such ids stay in the ledger and spell nothing. Nor do the
+        family's other ends.
         """
         known = self.chat.tokenizer.vocab_size
-        return self.chat.tokenizer.decode([int(token) for piece in self.drawn for token in piece if token < known])
+        ids = [int(token) for piece in self.drawn for token in piece if token < known]
+        return self.chat.tokenizer.decode([token for token in ids if token not in self.other_ends])
 
     def _close_thought(self) -> None:
         """Feeds what ends the turn's thought, unless it has ended itself or the turn has none; its text is part of the turn's."""

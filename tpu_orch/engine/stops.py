@@ -53,6 +53,14 @@ def byte_automaton(markers: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return table, completed
 
 
+def also_completed(table: StopTable, marker: int, tokens: Sequence[int]) -> StopTable:
+    """The table in which each of these token ids, whatever it spells, completes the marker as well."""
+    next_state = table.next_state.copy()
+    goes_on = np.flatnonzero(table.marker == RUNNING)
+    next_state[np.ix_(goes_on, np.asarray(tokens, np.int32))] = np.flatnonzero(table.marker == marker)[0]
+    return table._replace(next_state=next_state)
+
+
 def stop_table(pieces: Sequence[bytes], markers: Sequence[bytes]) -> StopTable:
     """The automaton over token ids.
 

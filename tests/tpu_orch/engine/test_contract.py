@@ -16,9 +16,9 @@ from scripted import constant_policy, scripted_policy
 
 import models.decoder
 from data_pipeline.backends import PythonBackend, ToolError
-from data_pipeline.chat import Chat
+from data_pipeline.chat import FAMILIES, Chat
 from data_pipeline.environment import Environment
-from data_pipeline.tokenizers import ByteTokenizer
+from data_pipeline.tokenizers import MARKS, ByteTokenizer
 from data_pipeline.words import ReferenceStep, ResultKind, Rollout, StopReason, Task, Tool
 from models.config import ModelConfig
 from models.sharding import make_mesh, param_shardings
@@ -26,7 +26,7 @@ from tpu_orch.engine import Engine, EngineOptions, Episode, decoder_policy
 
 ENGINES: list[Callable[..., Engine]] = [Engine]
 OPTIONS = EngineOptions(rows=4, capacity=900, chunk=32, visit_steps=16, max_new_tokens=600, max_turns=6)
-END = "<|im_end|>"
+END, TEXT_END = "<|im_end|>", "<|endoftext|>"
 CHAT = Chat(ByteTokenizer(), schemas="none")
 TOOL = Tool(
     "double",
@@ -270,6 +270,32 @@ def test_logprobs_are_those_of_the_tempered_distribution(make: Callable[..., Eng
     (rollout,) = drawn(make, [Episode(task(0), np.array([1], np.int32))], options)
     ledger = rollout.ledger
     np.testing.assert_allclose(ledger.logprobs[ledger.sampled], expected[ledger.ids[ledger.sampled]], atol=1e-5)
+
+
+class EndsAsPadding(ByteTokenizer):
+    """As Qwen's: the end of a text is the padding, which spells nothing."""
+
+    def piece_id(self, text: str) -> int | None:
+        return self.pad_id if text == TEXT_END else super().piece_id(text)
+
+
+@pytest.mark.parametrize("tokenizer", [EndsAsPadding(), ByteTokenizer((*MARKS, TEXT_END))], ids=["padding", "mark"])
+def test_the_end_of_a_text_ends_a_turn(make: Callable[..., Engine], tokenizer: ByteTokenizer) -> None:
+    chat = Chat(tokenizer, family=FAMILIES["qwen2"])
+    (text_end,) = chat.other_ends
+    prompt = [0, *chat.prompt(task(3), ENVIRONMENT.tools)]
+    first = [*chat.turn(call(3)), text_end]
+    fed = chat.results(ENVIRONMENT.session(task(3)).respond(call(3)).steps, closed=False)
+    last = [*chat.turn("Done."), text_end]
+    ids = np.array([*prompt, *first, *fed, *last, *chat.turn("Question: what else?")], np.int32)
+    policy, params = scripted_policy([ids], tokenizer.vocab_size)
+    engine = make(policy, chat, replace(OPTIONS, calls_in_a_turn="many"))
+    (rollout,) = engine.run(params, [Episode(task(3), np.array(prompt, np.int32))], ENVIRONMENT)
+    ledger = rollout.ledger
+    assert rollout.stop is StopReason.ANSWER and [turn.text for turn in rollout.turns] == [call(3), "Done."]
+    np.testing.assert_array_equal(ledger.ids, ids[: ledger.ids.size])
+    sampled = [len(prompt) * [False], len(first) * [True], len(fed) * [False], len(last) * [True]]
+    np.testing.assert_array_equal(ledger.sampled, np.concatenate(sampled))
 
 
 def tiny_episodes(number: int) -> list[Episode]:
