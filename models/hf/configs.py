@@ -75,6 +75,8 @@ FAMILIES = {
         _GEMMA | {"qk_norm": True},
     ),
 }
+WRAPPER = "gemma3"
+"""the `model_type` of an image-and-text model around a decoder of Gemma 3"""
 # published key -> our field, where the value is taken as it is
 SIZES = {
     "vocab_size": "vocab_size",
@@ -99,7 +101,31 @@ ACTIVATIONS = {"silu": "silu", "gelu_pytorch_tanh": "gelu"}
 
 
 def read_config(folder: Path) -> tuple[ModelConfig, Json]:
-    """The configuration of a published folder, and its JSON; raises ConfigError with file and key."""
+    """The configuration of a published folder, and its decoder's JSON (`text_only`); raises ConfigError with file and key."""
+    where = str(folder / "config.json")
+    raw = text_only(_read(folder), where)
+    return config_from(raw, where), raw
+
+
+def is_wrapper(folder: Path) -> bool:
+    """Whether a published folder holds an image-and-text model around the decoder; raises ConfigError."""
+    return _read(folder).get("model_type") == WRAPPER
+
+
+def text_only(raw: Json, where: str) -> Json:
+    """The configuration of the decoder alone, as a text model publishes it: of a wrapper it stands one level down."""
+    if raw.get("model_type") != WRAPPER:
+        return raw
+    text = raw.get("text_config")
+    if not isinstance(text, dict):
+        raise ConfigError(f"{where}: key text_config is missing")
+    kinds = () if {"dtype", "torch_dtype"} & set(text) else ("dtype", "torch_dtype")
+    above = {key: raw[key] for key in (*kinds, "bos_token_id", "eos_token_id", "pad_token_id") if key in raw}
+    family = "gemma3_text"
+    return {**above, **text, "architectures": [FAMILIES[family].architecture], "model_type": family}
+
+
+def _read(folder: Path) -> Json:
     path = folder / "config.json"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -107,18 +133,16 @@ def read_config(folder: Path) -> tuple[ModelConfig, Json]:
         raise ConfigError(f"{path}: no JSON ({error})") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: not a JSON object")
-    return config_from(raw, str(path)), raw
+    return raw
 
 
 def config_from(raw: Json, where: str) -> ModelConfig:
     """ModelConfig of a published configuration; types are the published `dtype` (float32 if absent)."""
+    raw = text_only(raw, where)
     kind = raw.get("dtype", raw.get("torch_dtype"))
-    if raw.get("model_type") == "gemma3":  # the image-and-text wrapper: its decoder is described one level down
-        raw = {"model_type": "gemma3_text", **raw.get("text_config", {})}
-        kind = raw.get("dtype", raw.get("torch_dtype", kind))
     family = FAMILIES.get(str(raw.get("model_type")))
     if family is None:
-        raise ConfigError(f"{where}: model_type {raw.get('model_type')!r} is none of {', '.join(FAMILIES)}, gemma3")
+        raise ConfigError(f"{where}: model_type {raw.get('model_type')!r} is none of {', '.join(FAMILIES)}, {WRAPPER}")
     given = family.defaults | {key: value for key, value in raw.items() if value is not None}
     for key, allowed in ONLY.items():
         if given.get(key) not in allowed:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -96,6 +97,18 @@ def test_the_published_adapter_holds_the_change_of_each_published_kernel(tmp_pat
     assert settings["target_modules"] == ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     with pytest.raises(WeightsError, match="adapter exists"):
         save_adapter(tmp_path / "adapter", CONFIG, LORA, adapters, base="some/model")
+
+
+def test_the_adapter_of_an_image_and_text_model_names_its_decoder(tmp_path: Path) -> None:
+    for name in (False, True):
+        save_adapter(tmp_path / str(name), CONFIG, LORA, trained(), base="some/model", wrapped=name)
+    plain, wrapped = (read_header(tmp_path / str(name) / WEIGHTS) for name in (False, True))
+    stem = "base_model.model.model."
+    assert set(wrapped) == {name.replace(stem, f"{stem}language_model.") for name in plain}
+    pattern = json.loads((tmp_path / "True" / SETTINGS).read_text())["target_modules"]
+    modules = {name.removeprefix("base_model.model.").split(".lora_")[0] for name in wrapped}
+    assert all(re.fullmatch(pattern, module) for module in modules)
+    assert not re.fullmatch(pattern, "model.vision_tower.vision_model.encoder.layers.0.self_attn.q_proj")
 
 
 def test_impossible_adapters_are_named() -> None:

@@ -23,7 +23,7 @@ from data_pipeline.tokenizers import load_tokenizer
 from data_pipeline.words import JsonObject
 from models.config import ModelConfig
 from models.errors import ModelError
-from models.hf.configs import from_json, published_config, read_config
+from models.hf.configs import from_json, is_wrapper, published_config, read_config
 from models.hf.load import load_params
 from models.lora import LoraConfig, adapter_table, merge
 from models.sharding import make_mesh, param_shardings, table_shardings
@@ -93,6 +93,8 @@ class Adapted(NamedTuple):
     """of the base's folder; empty where it was made from the run's seed"""
     step: int
     """of the checkpoint"""
+    wrapped: bool = False
+    """the base was published as an image-and-text model"""
 
 
 def open_adapted(folder: Path, mesh: Mesh, step: int | None = None) -> Adapted | None:
@@ -119,7 +121,7 @@ def open_adapted(folder: Path, mesh: Mesh, step: int | None = None) -> Adapted |
     if not named.exists():
         return Adapted(config, lora, fresh_base(config, mesh, run.seed), adapters, "", found)
     source = _base_of(named)
-    return Adapted(config, lora, base_params(source, config, mesh), adapters, source.name, found)
+    return Adapted(config, lora, base_params(source, config, mesh), adapters, source.name, found, _wrapped(source))
 
 
 def base_params(source: Path, config: ModelConfig, mesh: Mesh) -> Any:
@@ -160,6 +162,12 @@ def _base_of(named: Path) -> Path:
     if not same:
         raise InputError(f"{named}: {source} no longer holds the weights that these adapters were trained on")
     return source
+
+
+def _wrapped(source: Path) -> bool:
+    """Whether the published model that the folder holds is an image-and-text model."""
+    kind = kind_of(source)
+    return kind != "run" and is_wrapper(source if kind == "published" else source / PUBLISHED)
 
 
 def _shardings(folder: Path, config: ModelConfig, mesh: Mesh) -> Any:

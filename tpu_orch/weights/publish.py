@@ -44,7 +44,8 @@ def export_adapter(adapted: Adapted, out: Path, base: str | None = None) -> None
       InputError: `out` exists. WorkFailed: it cannot be written.
     """
     try:
-        save_adapter(out, adapted.config, adapted.lora, adapted.adapters, base or adapted.name)
+        name, wrapped = base or adapted.name, adapted.wrapped
+        save_adapter(out, adapted.config, adapted.lora, adapted.adapters, name, wrapped=wrapped)
     except ModelError as error:
         raise InputError(str(error)) from error
     except OSError as error:

@@ -226,6 +226,12 @@ def test_what_an_image_and_text_configuration_leaves_out_is_its_familys(name: st
     assert config_from(raw, name) == RELEASED[name]
 
 
+def test_a_wrapper_without_its_decoder_is_refused_by_key() -> None:
+    for text in ({}, {"text_config": None}):
+        with pytest.raises(ConfigError, match="key text_config is missing"):
+            config_from({"model_type": "gemma3", **text}, "config.json")
+
+
 def test_a_mixture_of_families_cannot_be_published() -> None:
     odd = dataclasses.replace(RELEASED["qwen3-0.6b"], post_norms=True)
     with pytest.raises(ConfigError, match="no published family"):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from untrained_run import untrained_run
 
-from models.hf.configs import read_config
+from models.hf.configs import is_wrapper, read_config
 from models.hf.load import load_params
-from models.hf.tensor_files import read_folder
+from models.hf.tensor_files import ONE_FILE, Planned, read_folder, write_file
 from tpu_orch.cli.main import main
 from tpu_orch.config import MeshOptions
 from tpu_orch.weights import open_mesh, open_weights
@@ -43,6 +43,27 @@ def test_what_goes_in_comes_out(name: str, tmp_path: Path, capsys: pytest.Captur
     for file in ("config.json", "tokenizer.json", "chat_template.jinja"):
         assert (tmp_path / "out" / file).read_text() == (source / file).read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "out", "weights"])
+
+
+def test_the_decoder_of_an_image_and_text_model_comes_out_as_a_text_model(tmp_path: Path) -> None:
+    source, weights, out = released("gemma3", tmp_path), tmp_path / "weights", tmp_path / "out"
+    plain, text = read_folder(source), json.loads((source / "config.json").read_text())
+    arrays = {f"language_model.{name}": np.array(place.map()) for name, place in plain.items()}
+    arrays["vision_tower.patch.weight"] = np.zeros((2, 2), np.float32)
+    before = {name: array.tobytes() for name, array in arrays.items()}
+    (source / ONE_FILE).unlink()
+    write_file(source / ONE_FILE, [Planned(n, a.dtype, a.shape) for n, a in arrays.items()], iter(arrays.values()))
+    wrapper = {"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "eos_token_id": [1, 106]}
+    wrapper |= {"torch_dtype": text.pop("torch_dtype"), "text_config": text, "vision_config": {"hidden_size": 8}}
+    (source / "config.json").write_text(json.dumps(wrapper))
+    assert main(["import", "--from", str(source), "--out", str(weights), *MESH]) == 0
+    assert main(["export", "--from", str(weights), "--out", str(out), *MESH]) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert (config["architectures"], config["model_type"]) == (["Gemma3ForCausalLM"], "gemma3_text")
+    assert config["eos_token_id"] == [1, 106] and not {"text_config", "vision_config"} & set(config)
+    assert read_config(out)[0] == read_config(source)[0] and is_wrapper(source) and not is_wrapper(out)
+    after = {f"language_model.{name}": place.map().tobytes() for name, place in read_folder(out).items()}
+    assert after == {name: kept for name, kept in before.items() if "vision" not in name}
 
 
 def test_a_float32_master_is_published_in_bfloat16(tmp_path: Path) -> None:
