@@ -104,11 +104,15 @@ def _sampled(
 
 
 def _invert(weights: Float[Array, "B N"], uniform: Float[Array, " B"]) -> Int[Array, " B"]:
-    """The place where the running sum of the weights passes `uniform` times their total; never one of weight 0."""
+    """The place where the running sum of the weights passes `uniform` times their total; never one of weight 0.
+
+    The sum need not rise steadily: on a CPU it is made of parts, and may waver by a rounding where it adds zeros.
+    """
     running = jnp.cumsum(weights, axis=-1)
-    total = running[:, -1:]
-    passed = jnp.sum(running <= uniform[:, None] * total, axis=-1)
-    return jnp.minimum(passed, jnp.sum(running < total, axis=-1)).astype(jnp.int32)
+    place = jnp.arange(weights.shape[1], dtype=jnp.int32)
+    last = jnp.max(jnp.where(weights > 0, place, 0), axis=-1)
+    passed = (weights > 0) & (running > uniform[:, None] * running[:, -1:])
+    return jnp.min(jnp.where(passed, place, last[:, None]), axis=-1)
 
 
 def truncated(weights: Float[Array, "B V"], how: Draw) -> Float[Array, "B V"]:
