@@ -18,6 +18,7 @@ from data_pipeline.tokenizers.pieces import SPACE, SentencePieceTokenizer
 # The characters that JSON and English need at least; others are learnt if the texts have them, else spelled in bytes.
 ALWAYS = "".join(map(chr, range(33, 127))) + "\n"
 LONGEST = 4000  # characters; SentencePiece drops longer sentences, here they are cut
+SPACED = 500  # one space for so many characters is enough for the trainer not to pass it over as rare
 
 
 def train_sentencepiece(
@@ -37,10 +38,19 @@ def train_sentencepiece(
     marks = tuple(dict.fromkeys(marks))
     pieces = tuple(dict.fromkeys(pieces))
     _check(marks, pieces, vocab_size)
+    sentences = list(_sentences(texts))
+    model = _trained(sentences, vocab_size, marks, pieces)
+    if not _spells_a_space(model):
+        spaces = [" "] * (1 + sum(map(len, sentences)) // SPACED)
+        model = _trained([*sentences, *spaces], vocab_size, marks, pieces)
+    return SentencePieceTokenizer(model)
+
+
+def _trained(sentences: Sequence[str], vocab_size: int, marks: Sequence[str], pieces: Sequence[str]) -> bytes:
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_sentences(texts),
+            sentence_iterator=iter(sentences),
             model_writer=model,
             model_type="bpe",
             vocab_size=vocab_size,
@@ -62,7 +72,13 @@ def train_sentencepiece(
         )
     except RuntimeError as error:
         raise InputError(f"SentencePiece refused to train: {error}") from None
-    return SentencePieceTokenizer(model.getvalue())
+    return model.getvalue()
+
+
+def _spells_a_space(model: bytes) -> bool:
+    """Whether the vocabulary has a piece for it: not where nearly all spaces of the texts are inside given pieces."""
+    read = sentencepiece.SentencePieceProcessor(model_proto=model)
+    return read.piece_to_id(SPACE) != read.unk_id()
 
 
 def _check(marks: Sequence[str], pieces: Sequence[str], vocab_size: int) -> None:

@@ -189,6 +189,13 @@ def test_training_refuses_what_it_cannot_hold(pieces: tuple[str, ...], vocab_siz
         train_sentencepiece([], vocab_size=600)
 
 
+@pytest.mark.parametrize("pieces", [(), ('": ', ', "')])
+def test_texts_without_a_space_of_their_own_give_a_vocabulary_that_spells_it(pieces: tuple[str, ...]) -> None:
+    text = '{"name": "lamp", "price": 12}'
+    learnt = train_sentencepiece([text if pieces else text.replace(" ", "")] * 500, vocab_size=420, pieces=pieces)
+    assert learnt.decode(learnt.encode("  a  b ")) == "  a  b "
+
+
 @each_tokenizer
 def test_long_texts_of_one_unit_come_back(tokenizer: Tokenizer) -> None:
     """100 kB of one run of letters, of pieces, of marks, or of bytes."""
