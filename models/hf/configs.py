@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from models.config import ModelConfig, RopeScaling
 from models.errors import ConfigError
-
-Json = dict[str, Any]
+from models.hf.values import Json, number, part, whole
 
 
 class Family(NamedTuple):
@@ -75,9 +74,11 @@ FAMILIES = {
         _GEMMA | {"qk_norm": True},
     ),
 }
+TOP_LEVEL = ("bos_token_id", "eos_token_id", "pad_token_id", "quantization_config")
+"""keys that stand beside `text_config` and are said of the decoder too"""
 WRAPPER = "gemma3"
 """the `model_type` of an image-and-text model around a decoder of Gemma 3"""
-# published key -> our field, where the value is taken as it is
+# published key -> our field, of whole numbers that are taken as they are
 SIZES = {
     "vocab_size": "vocab_size",
     "hidden_size": "d_model",
@@ -85,7 +86,6 @@ SIZES = {
     "num_attention_heads": "heads",
     "num_key_value_heads": "kv_heads",
     "intermediate_size": "d_ff",
-    "rms_norm_eps": "norm_eps",
 }
 # keys that change the computation in ways unknown here, unless they have one of these values
 ONLY: dict[str, tuple[Any, ...]] = {
@@ -94,6 +94,8 @@ ONLY: dict[str, tuple[Any, ...]] = {
     "use_sliding_window": (False, None),
     "use_bidirectional_attention": (False, None),
     "pretraining_tp": (1, None),
+    "partial_rotary_factor": (1, None),
+    "quantization_config": (None,),
     "decoder_sparse_step": (1, None),
     "mlp_only_layers": ([], None),
 }
@@ -120,7 +122,7 @@ def text_only(raw: Json, where: str) -> Json:
     if not isinstance(text, dict):
         raise ConfigError(f"{where}: key text_config is missing")
     kinds = () if {"dtype", "torch_dtype"} & set(text) else ("dtype", "torch_dtype")
-    above = {key: raw[key] for key in (*kinds, "bos_token_id", "eos_token_id", "pad_token_id") if key in raw}
+    above = {key: raw[key] for key in (*kinds, *TOP_LEVEL) if key in raw}
     family = "gemma3_text"
     return {**above, **text, "architectures": [FAMILIES[family].architecture], "model_type": family}
 
@@ -144,18 +146,20 @@ def config_from(raw: Json, where: str) -> ModelConfig:
     if family is None:
         raise ConfigError(f"{where}: model_type {raw.get('model_type')!r} is none of {', '.join(FAMILIES)}, {WRAPPER}")
     given = family.defaults | {key: value for key, value in raw.items() if value is not None}
+    rope = part(given, "rope_parameters", where)
+    said = [given, rope, *(inner for inner in rope.values() if isinstance(inner, dict))]
     for key, allowed in ONLY.items():
-        if given.get(key) not in allowed:
-            raise ConfigError(f"{where}: {key} = {given[key]!r} is not supported")
+        for settings in said:
+            if settings.get(key) not in allowed:
+                raise ConfigError(f"{where}: {key} = {settings[key]!r:.80} is not supported")
     given.setdefault("num_key_value_heads", given.get("num_attention_heads"))
-    lacking = [key for key in SIZES if key not in given]
-    if lacking:
-        raise ConfigError(f"{where}: key {lacking[0]} is missing")
-    fields: Json = {ours: given[theirs] for theirs, ours in SIZES.items()}
-    fields["head_dim"] = given.get("head_dim", fields["d_model"] // fields["heads"])
-    fields["tied_embeddings"] = given.get("tie_word_embeddings", False)
-    fields["dtype"] = fields["param_dtype"] = kind or "float32"
-    fields |= family.fixed | _rotary(given, where)
+    fields: Json = {ours: whole(given, theirs, where) for theirs, ours in SIZES.items()}
+    fields["norm_eps"] = number(given, "rms_norm_eps", where)
+    given.setdefault("head_dim", fields["d_model"] // max(fields["heads"], 1))
+    fields["head_dim"] = whole(given, "head_dim", where)
+    fields["tied_embeddings"] = bool(given.get("tie_word_embeddings"))
+    fields["dtype"] = fields["param_dtype"] = str(kind or "float32")
+    fields |= family.fixed | _rotary(given, rope, where)
     if "experts" not in family.fixed:
         fields |= _experts(given, where)
     if fields["post_norms"]:
@@ -169,15 +173,16 @@ def config_from(raw: Json, where: str) -> ModelConfig:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _rotary(given: Json, where: str) -> Json:
-    new: Json = given.get("rope_parameters") or {}
+def _rotary(given: Json, rope: Json, where: str) -> Json:
     near: Json = {}
-    if "full_attention" in new:  # one setting for each kind of layer
-        near, new = new.get("sliding_attention") or {}, new["full_attention"]
-    fields: Json = {"rope_theta": float((given | new)["rope_theta"])}
-    fields["rope_scaling"] = _scaling(new or given.get("rope_scaling") or {}, where)
-    local = near["rope_theta"] if "rope_theta" in near else given.get("rope_local_base_freq")
-    return fields | ({} if local is None else {"local_rope_theta": float(local)})
+    if "full_attention" in rope:  # one setting for each kind of layer
+        near, rope = part(rope, "sliding_attention", where), part(rope, "full_attention", where)
+    fields: Json = {"rope_theta": number(given | rope, "rope_theta", where)}
+    fields["rope_scaling"] = _scaling(rope or part(given, "rope_scaling", where), where)
+    local = near.get("rope_theta", given.get("rope_local_base_freq"))
+    if local is not None:
+        fields["local_rope_theta"] = number({"rope_local_base_freq": local}, "rope_local_base_freq", where)
+    return fields
 
 
 def _scaling(rope: Json, where: str) -> RopeScaling | None:
@@ -185,44 +190,44 @@ def _scaling(rope: Json, where: str) -> RopeScaling | None:
     if kind == "default":
         return None
     if kind == "linear":
-        return RopeScaling("linear", float(rope["factor"]))
+        return RopeScaling("linear", number(rope, "factor", where))
     if kind == "llama3":
-        low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
-        return RopeScaling("llama3", float(rope["factor"]), low, high, int(rope["original_max_position_embeddings"]))
+        factor, low, high = (number(rope, key, where) for key in ("factor", "low_freq_factor", "high_freq_factor"))
+        return RopeScaling("llama3", factor, low, high, whole(rope, "original_max_position_embeddings", where))
     raise ConfigError(f"{where}: rope type {kind!r} is none of default, linear, llama3")
 
 
 def _experts(given: Json, where: str) -> Json:
-    if "moe_intermediate_size" not in given:
-        raise ConfigError(f"{where}: key moe_intermediate_size is missing")
     return {
-        "d_ff": given["moe_intermediate_size"],
-        "experts": int(given["num_local_experts" if "num_local_experts" in given else "num_experts"]),
-        "experts_per_token": int(given["num_experts_per_tok"]),
+        "d_ff": whole(given, "moe_intermediate_size", where),
+        "experts": whole(given, "num_local_experts" if "num_local_experts" in given else "num_experts", where),
+        "experts_per_token": whole(given, "num_experts_per_tok", where),
         "expert_weights_sum_to_one": bool(given["norm_topk_prob"]),
     }
 
 
 def _gemma(given: Json, raw: Json, where: str) -> Json:
-    every = int(given["sliding_window_pattern"])
+    every = whole(given, "sliding_window_pattern", where)
     kinds = raw.get("layer_types")
     if kinds is not None:
+        if not isinstance(kinds, list):
+            raise ConfigError(f"{where}: layer_types = {kinds!r:.80} is no list")
         every = kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
         if kinds != layer_types(len(kinds), every):
             raise ConfigError(f"{where}: layer_types follow no rule of every {every}th layer global")
     return {
-        "window": int(given["sliding_window"]),
+        "window": whole(given, "sliding_window", where),
         "global_every": every,
-        "query_scalar": int(given["query_pre_attn_scalar"]),
-        "attention_softcap": _cap(given, raw, "attn_logit_softcapping"),
-        "final_softcap": _cap(given, raw, "final_logit_softcapping"),
+        "query_scalar": whole(given, "query_pre_attn_scalar", where),
+        "attention_softcap": _cap(given, raw, "attn_logit_softcapping", where),
+        "final_softcap": _cap(given, raw, "final_logit_softcapping", where),
     }
 
 
-def _cap(given: Json, raw: Json, key: str) -> float:
+def _cap(given: Json, raw: Json, key: str, where: str) -> float:
     """An explicit null is no cap; an absent key means the family's default."""
-    value = raw[key] if key in raw else given.get(key)
-    return float(value or 0.0)
+    said = raw if key in raw else given
+    return 0.0 if said.get(key) is None else number(said, key, where)
 
 
 def layer_types(layers: int, every: int) -> list[str]:
@@ -244,6 +249,7 @@ def published_config(config: ModelConfig, max_length: int) -> Json:
     raw: Json = {"architectures": [FAMILIES[name].architecture], "model_type": name}
     raw |= {theirs: getattr(config, ours) for theirs, ours in SIZES.items()}
     raw |= {
+        "rms_norm_eps": config.norm_eps,
         "head_dim": config.head_dim,
         "tie_word_embeddings": config.tied_embeddings,
         "torch_dtype": config.param_dtype,

@@ -196,6 +196,19 @@ def test_configurations_survive_publishing_and_our_own_files(name: str) -> None:
         ({"hidden_size": None}, "key hidden_size is missing"),
         ({"num_key_value_heads": 3}, "no multiple of model.kv_heads 3"),
         ({"torch_dtype": "int8"}, "dtype 'int8' is none of"),
+        ({"rope_scaling": {"rope_type": "linear"}}, "key factor is missing"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "key low_freq_factor is missing"),
+        ({"rope_scaling": [1]}, r"rope_scaling = \[1\] is no JSON object"),
+        ({"hidden_size": "64"}, "hidden_size = '64' is no number"),
+        ({"num_hidden_layers": 2.5}, "num_hidden_layers = 2.5 is no whole number"),
+        ({"num_attention_heads": 0}, "model.heads is 0"),
+        ({"rope_theta": True}, "rope_theta = True is no number"),
+        (
+            {"quantization_config": {"quant_method": "awq"}},
+            "quantization_config = {'quant_method': 'awq'} is not supported",
+        ),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5 is not supported"),
+        ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "partial_rotary_factor = 0.5 is not"),
     ],
 )
 def test_what_the_decoder_cannot_compute_is_refused_by_key(change: dict[str, object], words: str) -> None:
@@ -224,6 +237,23 @@ def test_what_an_image_and_text_configuration_leaves_out_is_its_familys(name: st
     }
     raw = {"model_type": "gemma3", "torch_dtype": "bfloat16", "text_config": common | differs, "vision_config": {}}
     assert config_from(raw, name) == RELEASED[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"layer_types": 3}, "layer_types = 3 is no list"),
+        ({"sliding_window": "9"}, "sliding_window = '9' is no number"),
+        ({"final_logit_softcapping": "x"}, "final_logit_softcapping = 'x' is no number"),
+        ({"rope_local_base_freq": "x"}, "rope_local_base_freq = 'x' is no number"),
+    ],
+)
+def test_what_gemma_cannot_mean_is_refused_by_key(change: dict[str, object], words: str) -> None:
+    raw = json.loads((GOLDEN / "gemma3" / "config.json").read_text())
+    with pytest.raises(ConfigError, match=words):
+        config_from({**raw, **change}, "config.json")
+    with pytest.raises(ConfigError, match="quantization_config"):
+        config_from({"model_type": "gemma3", "quantization_config": {"bits": 4}, "text_config": raw}, "config.json")
 
 
 def test_a_wrapper_without_its_decoder_is_refused_by_key() -> None:
