@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from data_pipeline.chat import CHATML
 from data_pipeline.chat.published import chatml_template
 from data_pipeline.errors import InputError
 from data_pipeline.jsontext import JsonError, read_json
@@ -214,5 +215,7 @@ def _trained(folder: Path) -> tuple[ModelConfig, JsonObject, tuple[Path, ...]]:
         raise InputError(f"{folder}: holds neither {MODEL} (an import) nor {CONFIG} (a run)")
     run = run_config(folder)
     pieces = folder / TOKENIZER
-    config = model_config(run, load_tokenizer(pieces).vocab_size)
-    return config, published_config(config, run.engine.capacity), (pieces,)
+    tokenizer = load_tokenizer(pieces)
+    config = model_config(run, tokenizer.vocab_size)
+    ends = {"eos_token_id": tokenizer.piece_id(CHATML.stops[1]), "pad_token_id": tokenizer.pad_id}  # where servers stop
+    return config, published_config(config, run.engine.capacity) | ends, (pieces,)

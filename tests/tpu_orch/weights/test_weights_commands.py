@@ -129,10 +129,12 @@ def test_opened_weights_are_the_published_ones(tmp_path: Path) -> None:
 
 def test_a_run_trained_from_scratch_is_published(tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
-    config, decoder, _, params = untrained_run(run, 7)
+    config, decoder, tokenizer, params = untrained_run(run, 7)
     assert main(["export", "--from", str(run), "--out", str(out), "--mesh.fsdp", "8"]) == 0
     published = json.loads((out / "config.json").read_text())
     assert published["model_type"] == "qwen3" and published["max_position_embeddings"] == config.engine.capacity
+    assert tokenizer.token_bytes(published["eos_token_id"]) == b"<|im_end|>"
+    assert published["pad_token_id"] == tokenizer.pad_id
     again, _ = read_config(out)
     assert again == dataclasses.replace(decoder, remat=again.remat, unroll=again.unroll)
     jax.tree.map(np.testing.assert_array_equal, load_params(out, again), params)
