@@ -84,6 +84,8 @@ def run(args: Args) -> int:
     from tpu_orch.runs.locks import claimed
     from tpu_orch.trainer.platform import prepare_platform
 
+    if args.jobs > 1 and missing(experiment, out, seeds):
+        return stopped(out)  # somebody ended the processes, not this one
     prepare_platform()
     rows = run_experiment(experiment, out, seeds, args.tasks, args.tune, others)
     if rows is None:

@@ -193,6 +193,15 @@ def test_several_processes_are_given_the_same_words_and_lines_say_whose_they_are
         side_by_side(["experiment", "depth"], 999999)
 
 
+def test_what_the_processes_of_an_experiment_left_undone_is_not_done_by_the_one_that_began_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tpu_orch.cli.experiment.side_by_side", lambda words, count: True)
+    monkeypatch.setattr(running, "train", lambda config: pytest.fail("it trains"))
+    assert main(["experiment", "depth", "--seeds", "1", "--jobs", "2", "--out", str(tmp_path)]) == 0
+    assert "stopped; the same command goes on" in capsys.readouterr().err
+
+
 def test_learning_rates_are_chosen_with_the_same_budget_on_a_seed_of_their_own(monkeypatch, out) -> None:
     stand_in = StandIn()
     monkeypatch.setattr(running, "train", stand_in)
