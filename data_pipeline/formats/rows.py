@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -119,23 +120,26 @@ def write_rows(path: str | Path, rows: Iterable[JsonObject]) -> int:
     A failure leaves the old file.
     """
     written = 0
-    temporary = beside(path)
-    try:
-        with temporary.open("wb") as file:
-            for row in rows:
-                file.write(write_json(row) + b"\n")
-                written += 1
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        for row in rows:
+            file.write(write_json(row) + b"\n")
+            written += 1
     return written
 
 
 def write_document(path: str | Path, data: bytes) -> None:
     """Writes a whole file to a temporary name and renames it."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[BinaryIO]:
+    """A stream to a temporary name, which takes the place of the file if the block ends well and goes if not."""
     temporary = beside(path)
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as stream:
+            yield stream
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

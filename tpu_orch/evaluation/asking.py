@@ -59,41 +59,26 @@ def ask_all(
     Raises WorkFailed if attempts could not be asked; what was finished is kept for the next run. Raises InputError while another
     process writes the journal.
     """
+    done: dict[tuple[str, int], Finished] = {}
+    failed: list[str] = []
     with alone(journal):
-        done = _all_done(items, endpoint, journal, samples, concurrency, seed, identity, on_finished)
+        for line in whole_lines(journal, identity):
+            finished = _from_line(line)
+            done[finished.attempt.task, finished.attempt.sample] = finished
+            on_finished()
+        wanted = [(item, sample) for item in items for sample in range(samples) if (item.task, sample) not in done]
+        with part_of(journal).open("ab") as file:
+            for finished in _run(wanted, endpoint, concurrency, seed, failed):
+                done[finished.attempt.task, finished.attempt.sample] = finished
+                file.write(write_json({"attempt": finished.attempt.row(), "record": finished.record}) + b"\n")
+                file.flush()
+                on_finished()
+        if failed:
+            told = f"{len(failed)} of {len(items) * samples} attempts could not be asked; the first: {failed[0]}"
+            raise WorkFailed(f"{told}; the same command asks only these again")
         part_of(journal).unlink(missing_ok=True)
         note_of(journal).unlink(missing_ok=True)
     return [done[item.task, sample] for item in items for sample in range(samples)]
-
-
-def _all_done(
-    items: Sequence[Item],
-    endpoint: Endpoint,
-    journal: Path,
-    samples: int,
-    concurrency: int,
-    seed: int,
-    identity: str,
-    on_finished: Callable[[], None],
-) -> dict[tuple[str, int], Finished]:
-    """By task and sample, all of them in the journal as well."""
-    done: dict[tuple[str, int], Finished] = {}
-    for line in whole_lines(journal, identity):
-        finished = _from_line(line)
-        done[finished.attempt.task, finished.attempt.sample] = finished
-        on_finished()
-    wanted = [(item, sample) for item in items for sample in range(samples) if (item.task, sample) not in done]
-    failed: list[str] = []
-    with part_of(journal).open("ab") as file:
-        for finished in _run(wanted, endpoint, concurrency, seed, failed):
-            done[finished.attempt.task, finished.attempt.sample] = finished
-            file.write(write_json({"attempt": finished.attempt.row(), "record": finished.record}) + b"\n")
-            file.flush()
-            on_finished()
-    if failed:
-        told = f"{len(failed)} of {len(items) * samples} attempts could not be asked; the first: {failed[0]}"
-        raise WorkFailed(f"{told}; the same command asks only these again")
-    return done
 
 
 def _run(

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from data_pipeline.formats.rows import beside
+from data_pipeline.formats.rows import replacing
 from data_pipeline.words import Json
 
 
@@ -13,15 +13,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Of several writers at once the last one's content stays.
     """
-    temporary = beside(path)
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def stamp(path: Path) -> list[str | int]:

@@ -44,7 +44,8 @@ def filled(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Filled]:
 def heat_maps(experiment: Experiment, rows: Sequence[JsonObject]) -> list[Chart]:
     """A figure for each grid."""
     there = filled(experiment, rows)
-    return [_chart(one, full_colour(there), f"heat{number}") for number, one in enumerate(there)]
+    full = full_colour(there)
+    return [_chart(one, full, f"heat{number}") for number, one in enumerate(there)]
 
 
 def heat_picture(experiment: Experiment, rows: Sequence[JsonObject]) -> str:
@@ -52,6 +53,7 @@ def heat_picture(experiment: Experiment, rows: Sequence[JsonObject]) -> str:
     there = filled(experiment, rows)
     if not there:
         return ""
+    full = full_colour(there)
     across = list(dict.fromkeys(one.grid.across for one in there))
     down = max(sum(one.grid.across == name for one in there) for name in across)
     with matplotlib.rc_context(STYLE):
@@ -65,7 +67,7 @@ def heat_picture(experiment: Experiment, rows: Sequence[JsonObject]) -> str:
                 panels[row, column].patch.set_alpha(0)
                 panels[row, column].set_visible(row < len(those))
             for row, one in enumerate(those):
-                paint_map(panels[row, column], one, full_colour(there))
+                paint_map(panels[row, column], one, full)
                 panels[row, column].set_title(one.grid.title, fontsize=10.5)
         return standalone_svg(figure, f"{experiment.name}: differences of the mean accuracy between arms.")
 
