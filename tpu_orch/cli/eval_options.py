@@ -9,7 +9,7 @@ import tyro
 from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.words import Task
-from tpu_orch.cli.inputs import World, check_limit, open_world
+from tpu_orch.cli.inputs import World, open_world
 from tpu_orch.cli.outputs import files_of
 from tpu_orch.evaluation.asking import Item
 from tpu_orch.evaluation.endpoint import Endpoint
@@ -45,7 +45,6 @@ class SuiteOptions:
 
         if self.suite is None or self.data is None:
             raise InputError(f"--suite {self.suite} needs --data: the benchmark's own file or folder")
-        check_limit(limit)
         told = BenchmarkOptions(
             self.data,
             self.category,
