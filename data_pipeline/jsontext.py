@@ -10,6 +10,7 @@ the others are walked through value by value, or read again by the standard libr
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 import orjson
@@ -21,6 +22,7 @@ MAX_DEPTH = 64
 
 _WIDE = float(2**63)
 _GAPS = b" \t\r\n"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DEEP = b"\n" + b"  " * MAX_DEPTH
 """The start of a line that only a value within `MAX_DEPTH` others has: a line break inside a string is escaped."""
 
@@ -80,6 +82,15 @@ def spaced_json(value: Json) -> str:
 def fresh_copy(value: Json) -> Json:
     """A deep copy made of plain JSON types only (tuples become lists). Raises `JsonError` for what JSON cannot hold."""
     return read_json(write_json(value))
+
+
+def without_surrogates(text: str) -> str:
+    """The text with lone surrogates (JSON can spell them, UTF-8 cannot) replaced by U+FFFD."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def _write(value: Json, *, sort_keys: bool) -> bytes:

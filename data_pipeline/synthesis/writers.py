@@ -16,7 +16,7 @@ from pathlib import Path as FilePath
 from typing import Protocol, runtime_checkable
 
 from data_pipeline.errors import InputError, WorkFailed, first_line
-from data_pipeline.jsontext import write_json
+from data_pipeline.jsontext import without_surrogates, write_json
 from data_pipeline.paths import Path
 from data_pipeline.synthesis.grammar import Grammar, argument_words, spoken, tool_words
 from data_pipeline.synthesis.shapes import sinks_of
@@ -128,16 +128,7 @@ class EndpointWriter:
             raise WorkFailed(
                 f"writer {self._url}: {first_line(error)}; what was answered so far is kept in {self._cache}"
             ) from None
-        return answer if isinstance(answer, str) and _can_be_written(answer) else ""
-
-
-def _can_be_written(text: str) -> bool:
-    """False for text with half a letter in it (a lone surrogate), which JSON can spell and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return answer if isinstance(answer, str) and without_surrogates(answer) == answer else ""
 
 
 def _read_cache(path: FilePath) -> dict[str, str]:

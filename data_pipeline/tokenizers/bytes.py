@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_pipeline.formats.rows import write_document
-from data_pipeline.tokenizers.marks import MARKS, MarkSplitter, without_surrogates
+from data_pipeline.jsontext import without_surrogates
+from data_pipeline.tokenizers.marks import MARKS, MarkSplitter
 
 BYTES = 256
 

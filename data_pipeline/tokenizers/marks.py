@@ -17,7 +17,6 @@ MARKS: tuple[str, ...] = (
 THOUGHT_OPEN, THOUGHT_CLOSE = "<think>", "</think>"
 _SPOKEN = frozenset({*MARKS, THOUGHT_OPEN, THOUGHT_CLOSE})
 _CONTROL = re.compile(r"<\|[^|]+\|>|</?s>|<(bos|eos|pad|unk|mask)>|<(start|end)_of_(turn|image)>|<unused\d+>")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_mark(piece: str) -> bool:
@@ -56,12 +55,3 @@ class MarkSplitter:
             start = found.start() + 1
         if start < len(text):
             yield text[start:]
-
-
-def without_surrogates(text: str) -> str:
-    """The text with lone surrogates (JSON can spell them, UTF-8 cannot) replaced by U+FFFD."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text)
-    return text

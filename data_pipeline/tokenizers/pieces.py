@@ -13,7 +13,8 @@ import sentencepiece
 
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import write_document
-from data_pipeline.tokenizers.marks import MarkSplitter, without_surrogates
+from data_pipeline.jsontext import without_surrogates
+from data_pipeline.tokenizers.marks import MarkSplitter
 from data_pipeline.tokenizers.model_file import trusted_marks
 
 SPACE = "\u2581"  # how a piece spells a space; the character itself goes through its three bytes

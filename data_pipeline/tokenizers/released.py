@@ -14,7 +14,8 @@ from typing import Any
 
 from data_pipeline.errors import InputError
 from data_pipeline.formats.rows import write_document
-from data_pipeline.tokenizers.marks import MarkSplitter, is_mark, without_surrogates
+from data_pipeline.jsontext import without_surrogates
+from data_pipeline.tokenizers.marks import MarkSplitter, is_mark
 
 SPACE = "\u2581"  # how a SentencePiece piece spells a space
 PADS = ("<|endoftext|>", "<|finetune_right_pad_id|>", "<pad>", "<|end_of_text|>", "<|eot_id|>")

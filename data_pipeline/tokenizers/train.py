@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import sentencepiece
 
 from data_pipeline.errors import InputError
-from data_pipeline.tokenizers.marks import MARKS, without_surrogates
+from data_pipeline.jsontext import without_surrogates
+from data_pipeline.tokenizers.marks import MARKS
 from data_pipeline.tokenizers.pieces import SPACE, SentencePieceTokenizer
 
 # The characters that JSON and English need at least; others are learnt if the texts have them, else spelled in bytes.

@@ -65,15 +65,16 @@ def policy_files(folder: Path | None) -> list[Path]:
     """What the policy of a run or an import is read from; nothing where there is none."""
     if folder is None:
         return []
-    from tpu_orch.runs.folder import CHECKPOINTS, CONFIG  # brings JAX, which most commands do without
+    from tpu_orch.runs.folder import CHECKPOINTS, CONFIG, TOKENIZER  # these bring JAX, which most commands do without
+    from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED
 
-    names = (CONFIG, "tokenizer.model", "model.json", "base.json", "published", CHECKPOINTS)
+    names = (CONFIG, TOKENIZER, MODEL, BASE, PUBLISHED, CHECKPOINTS)
     return files_of(*(folder / name for name in names))
 
 
 def run_files(folder: Path) -> list[Path]:
     """What is read of a run: its policy, its material, and what it wrote."""
-    from tpu_orch.runs.folder import METRICS, ROLLOUTS, SUMMARY, TASKS, TOOLS
+    from tpu_orch.runs.folder import METRICS, ROLLOUTS, STORE, SUMMARY, TASKS, TOOLS
 
-    names = (METRICS, SUMMARY, TOOLS, TASKS, "store.sqlite", ROLLOUTS)
+    names = (METRICS, SUMMARY, TOOLS, TASKS, STORE, ROLLOUTS)
     return [*policy_files(folder), *files_of(*(folder / name for name in names))]

@@ -24,7 +24,7 @@ NOTE = "fetched.json"
 DATA = "data"
 SUM = re.compile(r"([0-9a-fA-F]+)[ \t]+\*?(?:\./)?(.+)")
 LOCATION = re.compile(r"[a-z][a-z0-9+.-]*://.+")
-HASH = re.compile(r"sha256=([0-9a-f]{64})")
+HASH = re.compile(r"sha256=([0-9a-fA-F]{64})")
 INPUTS = ("--data", "--tools", "--store", "--tasks", "--weights", "--model")
 """Options of a run that name inputs."""
 
@@ -86,7 +86,7 @@ def fetch(location: str, cache: Path) -> Path:
     except Exception as error:  # each file system has its own
         raise WorkFailed(f"{place} could not be read: {first_line(error):.200}") from error
     name = source.files[0]
-    if wanted and (not source.single or note["files"][name] != wanted[1]):
+    if wanted and (not source.single or note["files"][name] != wanted[1].lower()):
         what = f"its sha256 is {note['files'][name]}" if source.single else "it is a folder"
         raise InputError(f"{place}: {what}, not {wanted[1]}")
     return folder / note["under"] / (name if source.single else "")

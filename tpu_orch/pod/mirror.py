@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tpu_orch.runs.files import write_whole
-from tpu_orch.runs.folder import CONFIG, METRICS, WANDB_ID
+from tpu_orch.runs.folder import CONFIG, METRICS, TOKENIZER, WANDB_ID
 from tpu_orch.runs.places import place_of, put_whole, require_reachable
 from tpu_orch.runs.processes import first_process
-from tpu_orch.weights.folder import TOKENIZER
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED
 
 MIRRORED = (METRICS, WANDB_ID, CONFIG)

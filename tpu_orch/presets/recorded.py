@@ -24,6 +24,7 @@ from rewards.scoring import find_reward, score
 from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions
 from tpu_orch.engine import EngineOptions
 from tpu_orch.reports.messages import say
+from tpu_orch.runs.folder import STORE, TOKENIZER
 from tpu_orch.trainer.material import Material, task_digest
 
 CHARACTERS_PER_TOKEN = 3  # a first guess, for the texts that the tokenizer itself is trained on
@@ -79,7 +80,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         raise InputError(f"preset {config.preset} needs --data DIR with tools.json, tasks.jsonl and responses.jsonl")
     tools = read_tools(config.data / "tools.json")
     tasks = read_tasks(config.data / "tasks.jsonl")
-    store = folder / "store.sqlite"
+    store = folder / STORE
     if not store.exists():
         records = list(iter_responses(config.data / "responses.jsonl"))
         build_store(store, [*records, *alias_records(tasks, records, tools)], tools)
@@ -91,7 +92,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
         f"{len(replayed.recoverable)} can be solved from what a policy sees"
     )
     keep = kept_paths(tasks)
-    pieces = folder / "tokenizer.model"
+    pieces = folder / TOKENIZER
     if not pieces.exists():
         texts = training_texts(replayed.recorded, environment, keep, config.result_limit * CHARACTERS_PER_TOKEN)
         marks, names = (*MARKS, *SCAFFOLDING), sorted(tools)

@@ -31,6 +31,7 @@ from tpu_orch.presets.drawing import (
     live_demonstrations,
     world_with,
 )
+from tpu_orch.runs.folder import STORE, TOKENIZER
 from tpu_orch.trainer.material import Material, task_digest
 from tpu_orch.weights.folder import open_weights
 from tpu_orch.weights.kinds import checkpoint_digest
@@ -38,7 +39,6 @@ from tpu_orch.weights.kinds import checkpoint_digest
 MOST_TOKENS = 160  # of a demonstration
 EVALUATED_DEPTHS = (0, 1, 2, 3, 4, 5, 6)
 SHOWN, TRAINED, HELD_OUT = range(3)
-TOKENIZER, STORE = "tokenizer.model", "store.sqlite"
 
 
 def routes() -> RunConfig:

@@ -14,6 +14,7 @@ from data_pipeline.store import Store
 from data_pipeline.tokenizers import load_tokenizer
 from tpu_orch.config import EvaluationOptions, ModelOptions, RunConfig, TrainerOptions, WarmupOptions, WorldOptions
 from tpu_orch.engine import EngineOptions
+from tpu_orch.runs.folder import STORE, TOKENIZER
 from tpu_orch.trainer.material import Material, task_digest
 
 WORLD_SEED = 0  # the world is the same for every run; a run's seed decides weights, draws and order
@@ -80,7 +81,7 @@ def prepare(config: RunConfig, folder: Path) -> Material:
     shown = sandbox_tasks(world, "train", asked.shown_depths, asked.shown_per_depth, seed=0)
     trained = sandbox_tasks(world, "train", asked.trained_depths, asked.trained_per_depth, seed=1)
     held_out = sandbox_tasks(world, "test", EVALUATED_DEPTHS, config.eval.per_depth, seed=2)
-    store, pieces = folder / "store.sqlite", folder / "tokenizer.model"
+    store, pieces = folder / STORE, folder / TOKENIZER
     if not store.exists():
         record_world(world, store, [*shown, *trained, *held_out], pairs=PAIRS)
     if not pieces.exists():

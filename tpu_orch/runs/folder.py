@@ -1,6 +1,7 @@
 """A run's folder: one process group at a time, and one configuration for its whole life.
 
-config.json  metrics.jsonl  summary.json  tools.json  tasks.jsonl  checkpoints/  rollouts/  report.html
+config.json  metrics.jsonl  summary.json  report.html  checkpoints/  rollouts/
+tools.json  tasks.jsonl  store.sqlite  tokenizer.model
 """
 
 import fcntl
@@ -22,6 +23,8 @@ METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
 TOOLS = "tools.json"
 TASKS = "tasks.jsonl"
+STORE = "store.sqlite"
+TOKENIZER = "tokenizer.model"
 CHECKPOINTS = "checkpoints"
 ROLLOUTS = "rollouts"
 REPORT = "report.html"

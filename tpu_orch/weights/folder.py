@@ -31,12 +31,11 @@ from models.sharding import make_mesh, param_shardings, table_shardings
 from models.table import abstract
 from tpu_orch.checkpoints import checkpoints_of, load_parts, step_folder
 from tpu_orch.config import MeshOptions
-from tpu_orch.runs.folder import CONFIG, run_config
+from tpu_orch.runs.folder import CONFIG, TOKENIZER, run_config
 from tpu_orch.trainer.build import model_config
 from tpu_orch.trainer.policies import fresh_base, lora_of
 from tpu_orch.weights.kinds import BASE, MODEL, PUBLISHED, kind_of, read_published, weights_digest
 
-TOKENIZER = "tokenizer.model"
 TEMPLATE = "chat_template.jinja"
 
 

@@ -26,7 +26,8 @@ from models.errors import ModelError
 from models.hf.configs import as_json
 from models.hf.load import load_params
 from tpu_orch.config import ChatOptions
-from tpu_orch.weights.folder import TOKENIZER, cast, described, open_weights
+from tpu_orch.runs.folder import TOKENIZER
+from tpu_orch.weights.folder import cast, described, open_weights
 from tpu_orch.weights.kinds import PUBLISHED, Kind, kind_of, read_published, weights_digest
 
 

@@ -65,6 +65,7 @@ def test_a_changed_source_is_another_copy(bucket: object, tmp_path: Path) -> Non
 def test_a_hash_that_is_given_must_fit(bucket: object, tmp_path: Path) -> None:
     right = hashlib.sha256(b"[]").hexdigest()
     assert fetch(f"memory://bucket/booking/tools.json#sha256={right}", tmp_path).read_text() == "[]"
+    assert fetch(f"memory://bucket/booking/tools.json#sha256={right.upper()}", tmp_path).read_text() == "[]"
     with pytest.raises(InputError, match=f"its sha256 is {right}"):
         fetch(f"memory://bucket/booking/tools.json#sha256={'0' * 64}", tmp_path)
     with pytest.raises(InputError, match="64 digits"):

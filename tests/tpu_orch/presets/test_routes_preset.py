@@ -13,7 +13,8 @@ from data_pipeline.sandbox.plans import planned
 from data_pipeline.words import ResultKind, Rollout, Task, ToolCall
 from rewards.scoring import find_reward, score
 from tpu_orch.experiments.frame import with_changes
-from tpu_orch.presets.routes import TOKENIZER, drawings, prepare, routes
+from tpu_orch.presets.routes import drawings, prepare, routes
+from tpu_orch.runs.folder import TOKENIZER
 from tpu_orch.trainer.material import Material
 
 SMALL = {"tokens": 1024, "world.shown_per_depth": 6, "world.trained_per_depth": 4, "eval.per_depth": 2}

@@ -9,16 +9,16 @@ from data_pipeline.environment import Environment
 from data_pipeline.errors import InputError
 from data_pipeline.formats import read_rollout_rows, read_tasks, read_tools, rollout_from_row
 from data_pipeline.formats.rows import read_document
+from data_pipeline.jsontext import without_surrogates
 from data_pipeline.store import Store
 from data_pipeline.tokenizers import Tokenizer, load_tokenizer
-from data_pipeline.tokenizers.marks import without_surrogates
 from data_pipeline.words import JsonObject, Rollout, Task, Tool
 from rewards.scoring import Score
 from rewards.verdicts import Verdict
 from tpu_orch.evaluation.evaluate import is_solved
 from tpu_orch.evaluation.stages import STAGES
 from tpu_orch.evaluation.summary import summarise
-from tpu_orch.runs.folder import CONFIG, METRICS, ROLLOUTS, SUMMARY, TASKS, TOOLS
+from tpu_orch.runs.folder import CONFIG, METRICS, ROLLOUTS, STORE, SUMMARY, TASKS, TOKENIZER, TOOLS
 from tpu_orch.runs.metrics import read_metrics
 
 T = TypeVar("T")
@@ -74,13 +74,13 @@ def gather(folder: Path) -> Record:
     summary = found if type(found) is dict else None
     listed: list[Task] = _read(folder / TASKS, read_tasks, [], notes)
     tools: dict[str, Tool] = _read(folder / TOOLS, read_tools, {}, notes)
-    tokenizer = _read(folder / "tokenizer.model", load_tokenizer, None, notes)
+    tokenizer = _read(folder / TOKENIZER, load_tokenizer, None, notes)
     kept = _all_kept(folder / ROLLOUTS, notes)
     tasks = {task.id: task for task in listed}
     evaluations = summary.get("eval", {}) if summary else evaluations_of(kept, tasks)
     environment = None
-    if tools and (folder / "store.sqlite").exists():
-        store = _read(folder / "store.sqlite", Store.open, None, notes)
+    if tools and (folder / STORE).exists():
+        store = _read(folder / STORE, Store.open, None, notes)
         environment = Environment(tools, StoreBackend(store)) if store else None
     return Record(
         name=without_surrogates(folder.resolve().name),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipeline.errors import InputError
-from data_pipeline.tokenizers.marks import without_surrogates
+from data_pipeline.jsontext import without_surrogates
 from tpu_orch.reports.page.charts import Facts, charts
 from tpu_orch.reports.page.compared import comparison
 from tpu_orch.reports.page.faults import count_faults
