@@ -1,4 +1,4 @@
-"""`tpu-orch experiment ablation --seeds 5`: which part of a reward does the work, and does the objective matter?
+"""`tpu-orch experiment ablation --seeds 5 --jobs 2`: which part of a reward does the work, and does the objective matter?
 
 The graduated reward whole, each of its halves alone, all or nothing, and as released; TIER whole and as its paper takes it
 apart (format and answer; with execution; with parsing); TIER on tasks drawn by how much there is to learn from them, as
