@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -145,7 +146,8 @@ def _score_with_beam(spec: Spec, args: Args) -> Tally:
         from tpu_orch.scoring.beam import score_with_beam
     except ImportError as error:
         raise InputError(f"--runner beam needs Apache Beam: install tpu-orch[beam] ({error})") from None
-    return score_with_beam(spec, args.rollouts, args.out, args.beam_options)
+    with nullcontext() if is_remote(args.out) else alone(Path(args.out)):
+        return score_with_beam(spec, args.rollouts, args.out, args.beam_options)
 
 
 def shown(parts: Iterable[Scored], size: int) -> Iterator[Scored]:
