@@ -16,7 +16,7 @@ from tpu_orch.experiments.frame import Experiment, Scale, chosen
 from tpu_orch.experiments.plan import seconds
 from tpu_orch.experiments.results import RESULTS
 from tpu_orch.experiments.side_by_side import side_by_side
-from tpu_orch.experiments.tuning import FACTORS, SHARE, tunable
+from tpu_orch.experiments.tuning import FACTORS, SHARE, named_tuned, read_tries, untried, with_rates
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Args:
 
     tune: bool = False
     """First choose a learning rate for each arm that learns by reinforcement: a third of its updates at each of three rates,
-    on a seed of its own."""
+    on a seed of its own. In OUT/NAME-tuned; what OUT/NAME has at the same rate is not run again."""
 
     tasks: int = 600
     """Test tasks of each number of calls."""
@@ -70,12 +70,11 @@ def run(args: Args) -> int:
     if args.seeds < 1 or args.tasks < 1 or args.jobs < 1:
         raise InputError("--seeds, --tasks and --jobs must be at least 1")
     experiment = chosen(scaled(find_experiment(args.name), args.scale), args.arms, args.steps)
-    out, seeds = args.out / args.name, range(args.seeds)
-    others = [] if args.tune else [chosen(scaled(make(), args.scale), (), args.steps) for make in EXPERIMENTS.values()]
+    experiment = named_tuned(experiment) if args.tune else experiment
+    out, seeds = args.out / experiment.name, range(args.seeds)
+    others = [chosen(scaled(make(), args.scale), (), args.steps) for make in EXPERIMENTS.values()]
     if args.dry_run:
-        to_do = missing(experiment, out, seeds)
-        left = len(to_do) - len(borrowed(experiment, others, out, to_do, args.tasks))
-        print(plan_text(experiment, seeds, out, left, args.tune, args.jobs))
+        print(plan_text(experiment, seeds, out, others, args))
         return 0
     if args.jobs > 1 and not side_by_side(["experiment", *words_of(replace(args, jobs=1))], args.jobs):
         return stopped(out)
@@ -114,13 +113,18 @@ def words_of(args: Args) -> list[str]:
     return words
 
 
-def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, left: int, tune: bool, jobs: int) -> str:
-    """What would be run, and how long it may take."""
+def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, others: Sequence[Experiment], args: Args) -> str:
+    """What would be run, and how long it may take; arms whose learning rate is still to be chosen are all counted."""
+    tried = read_tries(out) if args.tune else []
+    to_choose = len(untried(experiment, tried)) if args.tune else 0
+    with_chosen = with_rates(experiment, tried)
+    to_do = missing(with_chosen, out, seeds)
+    known = [] if to_choose else borrowed(with_chosen, others, out, to_do, args.tasks)
+    left, runs, jobs = len(to_do) - len(known), to_choose * len(FACTORS), args.jobs
     width = max(len(arm.name) for arm in experiment.arms)
     kind = "measured" if experiment.measured else "estimated, not measured"
     whole, each = (seconds(experiment, number) / 60 for number in (len(seeds), 1))
     whole *= left / (len(seeds) * len(experiment.arms))
-    runs = len(tunable(experiment)) * len(FACTORS) if tune else 0
     whole += runs * experiment.arm_seconds / SHARE / 60
     sides = f"{jobs} processes side by side" if jobs > 1 else "one process"
     return "\n".join(
@@ -130,7 +134,7 @@ def plan_text(experiment: Experiment, seeds: Sequence[int], out: Path, left: int
             f"arms ({experiment.common.trainer.steps} updates each, where they learn by reinforcement):",
             *(f"  {arm.name:<{width}}  {arm.says}" for arm in experiment.arms),
             f"seeds: {', '.join(map(str, seeds))}",
-            *([f"runs to choose learning rates: {runs}"] if tune else []),
+            *([f"runs to choose learning rates: {runs}"] if args.tune else []),
             f"arms still to be run: {left} of {len(seeds) * len(experiment.arms)}",
             f"time: about {whole / jobs:.0f} minutes in all, {each / jobs:.0f} a whole seed ({sides}, {kind})",
             f"folder: {out}",

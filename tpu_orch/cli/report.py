@@ -54,7 +54,7 @@ def run(args: Args) -> int:
 
 def experiment(args: Args) -> int:
     """The tables and figures of an experiment's folder, made anew from its rows."""
-    from tpu_orch.experiments.designs.catalogue import find_experiment
+    from tpu_orch.experiments.designs.catalogue import experiment_of
     from tpu_orch.experiments.outcome.page import write_outcome
     from tpu_orch.experiments.results import read_results
 
@@ -64,7 +64,7 @@ def experiment(args: Args) -> int:
     rows = read_results(folder / RESULTS)
     if not rows:
         raise InputError(f"{folder / RESULTS}: no arm is done yet")
-    print(write_outcome(find_experiment(str(rows[0]["experiment"])), rows, folder))
+    print(write_outcome(experiment_of(str(rows[0]["experiment"])), rows, folder))
     print(folder / REPORT)
     return 0
 

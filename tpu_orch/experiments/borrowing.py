@@ -1,7 +1,8 @@
 """Rows that another experiment of the same folder has already: an arm that two of them compare is run once.
 
-`ablation`, for one, compares arms that `depth` has too. A row is taken over if everything that determines it is the same there:
-the start, the arm, its tests, and what is read off them.
+`ablation`, for one, compares arms that `depth` has too, and `depth` with chosen learning rates those whose rate is the usual one.
+A row is taken over if everything that determines it is the same there: the start, the arm, its tests, and what is read off them;
+for an arm that trains as long as another did, that other's seconds too.
 """
 
 from collections.abc import Sequence
@@ -51,8 +52,13 @@ def borrowed(
     offered = _offered(beside, out.parent, sorted({trial.seed for trial in wanted}), per_depth)
     if not offered:
         return []
-    found = [(trial, offered.get(_key(experiment, trial, per_depth))) for trial in wanted if not trial.arm.as_long_as]
-    return [_renamed(row, experiment, trial.arm.name) for trial, row in found if row]
+    there = read_results(out / RESULTS)
+    taken: list[JsonObject] = []
+    for trial in wanted:
+        row = offered.get(_key(experiment, trial, per_depth, [*there, *taken]))
+        if row:
+            taken.append(_renamed(row, experiment, trial.arm.name))
+    return taken
 
 
 def _offered(
@@ -66,8 +72,8 @@ def _offered(
         rows = read_results(folder / other.name / RESULTS)
         for trial in trials(other, seeds):
             row = row_of(rows, trial.seed, trial.arm.name)
-            if row and not trial.arm.as_long_as:
-                found.setdefault(_key(other, trial, per_depth), row)
+            if row:
+                found.setdefault(_key(other, trial, per_depth, rows), row)
     return found
 
 
@@ -79,8 +85,14 @@ def _renamed(row: JsonObject, experiment: Experiment, arm: str) -> JsonObject:
     return taken
 
 
-def _key(experiment: Experiment, trial: Trial, per_depth: int) -> bytes:
-    """Everything that a row depends on, whatever its experiment and its arm are called."""
+def _key(experiment: Experiment, trial: Trial, per_depth: int, rows: Sequence[JsonObject]) -> bytes:
+    """Everything that a row depends on, whatever its experiment and its arm are called.
+
+    Args:
+      rows: the experiment's, that of the arm among them as long as which this one trains, if it is there yet.
+    """
+    named = row_of(rows, trial.seed, trial.arm.as_long_as)
+    time = [named["seconds"]["rl"], named["machine"]] if named else experiment.name  # no other's
     out = Path(experiment.name)
     arm = arm_config(experiment, out, trial)
     tests = {test.name: test_config(experiment, out, trial, test, per_depth) for test in experiment.tests}
@@ -93,6 +105,7 @@ def _key(experiment: Experiment, trial: Trial, per_depth: int) -> bytes:
             "arm": to_json(with_changes(arm, place)) if trial.arm.trains else None,
             "tests": {name: to_json(with_changes(test, place)) for name, test in tests.items()},
             "seen": seen.__qualname__ if seen else None,
+            "as_long_as": time if trial.arm.as_long_as else None,
         }
     )
 

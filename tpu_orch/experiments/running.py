@@ -44,20 +44,19 @@ def run_experiment(
       out: the experiment's own folder.
       per_depth: tasks of each number of calls that finished arms are tested on.
       tune: choose each arm's learning rate first.
-      others: experiments of whose rows those that say the same are taken over; their folders lie beside `out`. None where
-        learning rates are chosen.
+      others: experiments of whose rows those that say the same are taken over; their folders lie beside `out`.
     Raises:
       InputError: the folder holds the experiment with other settings.
       WorkFailed: a run failed.
     """
-    whole = settings(experiment, per_depth, tune)
-    with (
-        claimed(out / "settings.lock", wait=True),
-        open_run(out, whole, defaults=left_out(experiment), tell=say),
-    ):
-        take_over(experiment, others, out, seeds, per_depth)
+    whole, lock = settings(experiment, per_depth, tune), out / "settings.lock"
+    with claimed(lock, wait=True), open_run(out, whole, defaults=left_out(experiment), tell=say):
+        pass
     try:
-        return all_rows(tuned(experiment, out) if tune else experiment, out, seeds, per_depth)
+        experiment = tuned(experiment, out) if tune else experiment
+        with claimed(lock, wait=True):
+            take_over(experiment, others, out, seeds, per_depth)
+        return all_rows(experiment, out, seeds, per_depth)
     except Stopped:
         return None
 
@@ -142,8 +141,7 @@ class Runs:
 def tuned(experiment: Experiment, out: Path) -> Experiment:
     """The experiment with a learning rate chosen for each arm that learns by reinforcement. Raises Stopped."""
     runs, works, tried = Runs(), [], tuning.read_tries(out)
-    known = {row["arm"] for row in tried}
-    arms = [arm for arm in tuning.tunable(experiment) if arm.name not in known]
+    arms = tuning.untried(experiment, tried)
     for arm in arms:
         start = start_config(experiment, out, tuning.SEED, arm.start)
         works.append(runs.work(start))

@@ -16,6 +16,8 @@ from tpu_orch.experiments.measure import deep_answer
 from tpu_orch.experiments.plan import Trial, arm_config
 
 TUNING = "tuning.jsonl"
+SUFFIX = "-tuned"
+"""Of the name, and so of the folder, of an experiment whose learning rates are chosen."""
 SEED = 1000
 FACTORS = (0.5, 1.0, 2.0)
 """Times the experiment's own learning rate."""
@@ -24,9 +26,20 @@ TASKS = 100
 """Of each number of calls, that a try is judged by."""
 
 
+def named_tuned(experiment: Experiment) -> Experiment:
+    """The same under the name that it has where learning rates are chosen: it lies beside the one without, and shares rows."""
+    return experiment._replace(name=experiment.name + SUFFIX)
+
+
 def tunable(experiment: Experiment) -> list[Arm]:
     """The arms that learn by reinforcement."""
     return [arm for arm in experiment.arms if arm.trains and not arm.as_long_as]
+
+
+def untried(experiment: Experiment, tried: Sequence[JsonObject]) -> list[Arm]:
+    """Those of them whose learning rate is still to be chosen."""
+    known = {row["arm"] for row in tried}
+    return [arm for arm in tunable(experiment) if arm.name not in known]
 
 
 def tries(experiment: Experiment, out: Path, arm: Arm) -> dict[float, RunConfig]:

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from data_pipeline.errors import InputError
+from tpu_orch.cli.main import main
 from tpu_orch.experiments.borrowing import borrowed, settings
 from tpu_orch.experiments.designs.ablation import ablation
+from tpu_orch.experiments.designs.catalogue import experiment_of
 from tpu_orch.experiments.designs.credit import credit
 from tpu_orch.experiments.designs.depth import depth
 from tpu_orch.experiments.designs.drift import drift
 from tpu_orch.experiments.frame import Experiment, with_changes
 from tpu_orch.experiments.plan import Trial, start_config
 from tpu_orch.experiments.results import RESULTS, write_results
+from tpu_orch.experiments.tuning import TUNING, named_tuned, tunable, with_rates
 
 PER_DEPTH = 600
 
@@ -24,7 +28,11 @@ def folder(tmp_path: Path) -> Path:
     mine.mkdir()
     (mine / "config.json").write_text(json.dumps(settings(depth(), PER_DEPTH, tune=False)))
     names = [arm.name for arm in depth().arms]
-    rows = [{"seed": seed, "arm": name, "tests": {}, "experiment": "depth"} for seed in (0, 1) for name in names]
+    rows = [
+        {"seed": seed, "arm": name, "tests": {}, "experiment": "depth", "machine": "M", "seconds": {"rl": 9.0}}
+        for seed in (0, 1)
+        for name in names
+    ]
     write_results(mine / RESULTS, rows, names)
     return tmp_path
 
@@ -41,6 +49,50 @@ def test_equal_arms_are_taken_over(folder: Path) -> None:
     asked = [Trial(1, ablation().arm("format-answer"))]
     (row,) = borrowed(ablation(), [depth()], folder / "ablation", asked, PER_DEPTH)
     assert (row["seed"], row["experiment"], row["taken_from"]) == (1, "ablation", "depth")
+
+
+def test_with_chosen_rates_the_arms_whose_rate_is_the_usual_one_are_taken_over(folder: Path) -> None:
+    usual = depth().common.trainer.learning_rate
+    chosen = {"tier": usual, "toolrl": 2 * usual, "sft": 2 * usual}  # no tries of sft: it makes no updates
+    tried = [{"arm": name, "learning_rate": rate, "chosen": name != "sft"} for name, rate in chosen.items()]
+    everything = {arm.name for arm in depth().arms}
+    assert taken(named_tuned(with_rates(depth(), tried)), folder) == everything - {"toolrl"}
+
+
+def test_a_dry_run_counts_what_is_still_to_be_run_with_chosen_rates(folder: Path, capsys) -> None:
+    words = ["experiment", "depth", "--tune", "--seeds", "2", "--dry-run", "--out", str(folder)]
+    arms = tunable(depth())
+    assert main(words) == 0
+    assert_all(capsys.readouterr().out, f"learning rates: {3 * len(arms)}", "run: 24 of 24", "depth-tuned")
+    usual = depth().common.trainer.learning_rate
+    rows = [{"arm": arm.name, "learning_rate": usual * (1 + (arm.name == "toolrl")), "chosen": True} for arm in arms]
+    (folder / "depth-tuned").mkdir()
+    (folder / "depth-tuned" / TUNING).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(words) == 0
+    assert_all(capsys.readouterr().out, "learning rates: 0", "run: 2 of 24")
+
+
+def assert_all(said: str, *parts: str) -> None:
+    for part in parts:
+        assert part in said
+
+
+def test_rows_name_their_experiment_with_chosen_rates_too() -> None:
+    assert experiment_of("depth") == depth()
+    assert experiment_of("depth-tuned") == named_tuned(depth())
+    with pytest.raises(InputError, match="unknown experiment 'nothing'"):
+        experiment_of("nothing-tuned")
+
+
+def test_an_arm_that_trains_as_long_as_another_is_taken_over_with_that_other_alone(folder: Path) -> None:
+    experiment, out = named_tuned(depth()), folder / "depth-tuned"
+    asked = [Trial(0, depth().arm("sft"))]
+    assert not borrowed(experiment, [depth()], out, asked, PER_DEPTH)  # tier may yet take other seconds here
+    (own,) = borrowed(experiment, [depth()], out, [Trial(0, depth().arm("tier"))], PER_DEPTH)
+    for seconds, count in ((9.0, 1), (9.5, 0)):
+        out.mkdir(exist_ok=True)
+        write_results(out / RESULTS, [{**own, "seconds": {"rl": seconds}}], ["tier"])
+        assert len(borrowed(experiment, [depth()], out, asked, PER_DEPTH)) == count
 
 
 def test_what_else_is_seen_of_an_arm_counts(folder: Path) -> None:

@@ -11,6 +11,7 @@ from tpu_orch.experiments.designs.holes import holes
 from tpu_orch.experiments.designs.map import map_of_rewards
 from tpu_orch.experiments.designs.synthesis import synthesis
 from tpu_orch.experiments.frame import Experiment
+from tpu_orch.experiments.tuning import SUFFIX, named_tuned
 
 EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "depth": depth,
@@ -28,3 +29,9 @@ def find_experiment(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise InputError(f"unknown experiment {name!r:.80}; there are {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]()
+
+
+def experiment_of(name: str) -> Experiment:
+    """The experiment that rows name; its learning rates may be chosen ones. Raises InputError."""
+    found = find_experiment(name.removesuffix(SUFFIX))
+    return named_tuned(found) if name.endswith(SUFFIX) else found
