@@ -6,7 +6,7 @@ the store answers in training (the references alone, half, everything; tests are
 `outcome` and `toolrl` train from the same start on the same tasks, for half of `depth`'s updates; heat maps show `tier` minus
 each of the others.
 
-Time: an estimate of 55 minutes a seed on two cores with `--jobs 2` (66 were measured beside other work on them).
+Time: 59 minutes a seed on two cores with `--jobs 2` (measured; 66 beside other work on them).
 
 Decision rule, fixed before any run: a cell counts as won or lost if the 95 % t-interval of the paired difference (share of
 test tasks of four to six calls answered rightly) leaves out 0 over at least five seeds; with fewer the map shows means alone
@@ -109,8 +109,8 @@ def map_of_rewards() -> Experiment:
         contrasts=[
             Contrast(f"{cell.name}-tier", f"{cell.name}-{other}") for cell in cells() for other in ("outcome", "toolrl")
         ],
-        start_seconds=100,
-        arm_seconds=190,
-        measured=False,
+        start_seconds=108,
+        arm_seconds=213,
+        measured=True,
         grids=grids(),
     )
