@@ -17,7 +17,7 @@ from tpu_orch.experiments.designs.holes import as_text, signs
 from tpu_orch.experiments.frame import Contrast, Grid
 from tpu_orch.experiments.outcome import observed, tables
 from tpu_orch.experiments.outcome.forest import differences, draw_lines, forests, picture
-from tpu_orch.experiments.outcome.heat import heat_maps, heat_picture
+from tpu_orch.experiments.outcome.heat import Filled, heat_maps, heat_picture, paint_map
 from tpu_orch.experiments.outcome.intervals import crossing, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.outcome.tables import at_tokens, budget, contrasts, paired, take_off
 
@@ -103,6 +103,14 @@ def test_a_heat_map_has_the_differences_in_its_cells() -> None:
     assert heat_maps(tiny()._replace(grids=[grid]), []) == []
     both = heat_picture(tiny()._replace(grids=[grid, grid._replace(across="other"), grid]), ROWS)
     assert both.startswith("<svg") and both.count("+0.25") == 3 and heat_picture(tiny(), ROWS) == ""
+
+
+def test_a_cell_is_bold_that_enough_seeds_decide() -> None:
+    seeds = {"few": [0.2, 0.21], "enough": [0.2, 0.21, 0.2, 0.19, 0.2], "apart": [0.2, -0.2, 0.1, -0.1, 0.05]}
+    grid = Grid("t", "down", "across", ["a"], list(seeds), {("a", name): Contrast("x", "y") for name in seeds})
+    axes = Figure().subplots()
+    paint_map(axes, Filled(grid, {("a", name): mean_over_seeds(values) for name, values in seeds.items()}), 0.2)
+    assert [text.get_fontweight() for text in axes.texts] == ["normal", "bold", "normal"]
 
 
 def test_what_is_kept_of_the_first_test_is_said() -> None:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from data_pipeline.words import JsonObject
 from tpu_orch.experiments.frame import Experiment, Grid
-from tpu_orch.experiments.outcome.intervals import Mean, leaves_out_zero, spread
+from tpu_orch.experiments.outcome.intervals import FEWEST, Mean, decided, spread
 from tpu_orch.experiments.outcome.tables import headline, paired
 from tpu_orch.reports.page.drawing import Chart, Numbers, drawn
 from tpu_orch.reports.page.palette import LIGHT
@@ -82,7 +82,7 @@ def _chart(one: Filled, full: float, key: str) -> Chart:
     cells = [[row, *(spread(one.cells[row, column]) for column in grid.columns)] for row in grid.rows]
     caption = (
         "Difference of the deep accuracy, mean over the seeds: blue where the first is better, orange where the second is. "
-        "Bold: the 95 % interval leaves out 0."
+        f"Bold: the 95 % interval leaves out 0, over {FEWEST} seeds or more."
     )
     numbers = Numbers([f"{grid.down} \\ {grid.across}", *grid.columns], cells)
     return drawn(key, grid.title, caption, numbers, lambda axes: paint_map(axes[0], one, full))
@@ -107,5 +107,5 @@ def _cell(axes: Axes, x: int, y: int, mean: Mean, full: float) -> None:
     colour = LIGHT["blue"] if mean.value >= 0 else LIGHT["orange"]
     strength = 0.08 + 0.72 * abs(mean.value) / full
     axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, alpha=strength, linewidth=0))
-    weight = "bold" if leaves_out_zero(mean) else "normal"
+    weight = "bold" if decided(mean) else "normal"
     axes.text(x, y, f"{mean.value:+.3f}", ha="center", va="center", color=LIGHT["ink"], weight=weight)

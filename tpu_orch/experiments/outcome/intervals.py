@@ -42,12 +42,7 @@ def verdict(difference: Mean, more: str = "the first is better", less: str = "th
 
 def decided(difference: Mean) -> bool:
     """Whether its interval leaves 0 out, over seeds enough."""
-    return difference.seeds >= FEWEST and leaves_out_zero(difference)
-
-
-def leaves_out_zero(mean: Mean) -> bool:
-    """Whether the interval lies on one side of 0; one that is not known does not."""
-    return mean.low > 0 or mean.high < 0
+    return difference.seeds >= FEWEST and (difference.low > 0 or difference.high < 0)
 
 
 def crossing(x: Sequence[float], y: Sequence[float], threshold: float) -> float | None:
