@@ -4,6 +4,7 @@ On a seed of its own and the dev split, so that nothing that is compared later w
 What was tried is kept in tuning.jsonl, a row for each try.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,18 +64,27 @@ def tries(experiment: Experiment, out: Path, arm: Arm) -> dict[float, RunConfig]
 
 
 def best_rate(experiment: Experiment, own: float, ends: dict[float, JsonObject]) -> float:
-    """The rate with the highest accuracy over the deep numbers of calls, then over all; of equals the one nearest to its own.
+    """The arm's own rate, unless others are better over the deep numbers of calls by more than a standard error: then their best.
+
+    Of equals the one that is better over all numbers of calls. Tries are short; without the margin, which of two rates that do
+    alike is taken would be chance (the rule of one standard error; Breiman et al., Classification and Regression Trees, 1984).
 
     Args:
+      own: the learning rate that the arm has otherwise.
       ends: learning rate -> the last point of its curve.
     """
+    deep = {rate: deep_answer(end, experiment.deep) for rate, end in ends.items()}
+    usual = min(ends, key=lambda rate: max(rate / own, own / rate))
 
-    def worth(rate: float) -> tuple[float, float, float]:
+    def beats(rate: float) -> bool:
+        variance = sum(deep[one] * (1 - deep[one]) for one in (rate, usual)) / (TASKS * len(experiment.deep))
+        return deep[rate] - deep[usual] > math.sqrt(variance)
+
+    def worth(rate: float) -> tuple[float, float]:
         answers: JsonObject = ends[rate]["answer"]
-        distance = max(rate / own, own / rate)
-        return deep_answer(ends[rate], experiment.deep), sum(answers.values()) / len(answers), -distance
+        return deep[rate], sum(answers.values()) / len(answers)
 
-    return max(ends, key=worth)
+    return max(filter(beats, ends), key=worth, default=usual)
 
 
 def tries_of(experiment: Experiment, own: float, arm: str, ends: dict[float, JsonObject]) -> list[JsonObject]:

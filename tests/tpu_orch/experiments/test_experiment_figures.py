@@ -20,6 +20,7 @@ from tpu_orch.experiments.outcome.forest import differences, draw_lines, forests
 from tpu_orch.experiments.outcome.heat import Filled, heat_maps, heat_picture, paint_map
 from tpu_orch.experiments.outcome.intervals import crossing, mean_over_seeds, spread, verdict
 from tpu_orch.experiments.outcome.tables import at_tokens, budget, contrasts, paired, take_off
+from tpu_orch.experiments.tuning import best_rate
 
 WORLD = make_world(0, relations=relations_with(8))
 ENVIRONMENT = Environment(WORLD.tools, PythonBackend(WORLD.functions))
@@ -111,6 +112,25 @@ def test_a_cell_is_bold_that_enough_seeds_decide() -> None:
     axes = Figure().subplots()
     paint_map(axes, Filled(grid, {("a", name): mean_over_seeds(values) for name, values in seeds.items()}), 0.2)
     assert [text.get_fontweight() for text in axes.texts] == ["normal", "bold", "normal"]
+
+
+@pytest.mark.parametrize(
+    ("deep", "rate"),
+    [
+        ((0.50, 0.50, 0.54), 2e-3),  # n = 300: a standard error of .041
+        ((0.50, 0.50, 0.55), 4e-3),
+        ((0.60, 0.50, 0.55), 1e-3),
+        ((0.05, 0.03, 0.04), 1e-3),  # of .016
+        ((0.04, 0.03, 0.04), 2e-3),
+        ((0.00, 0.00, 0.00), 2e-3),
+    ],
+)
+def test_a_learning_rate_is_changed_for_more_than_a_standard_error(deep: tuple[float, ...], rate: float) -> None:
+    ends = {
+        rate: {"answer": {"1": 1 - rate, **dict.fromkeys("456", each)}}
+        for rate, each in zip((1e-3, 2e-3, 4e-3), deep, strict=True)
+    }
+    assert best_rate(tiny(), 2e-3, ends) == rate
 
 
 def test_what_is_kept_of_the_first_test_is_said() -> None:

@@ -226,7 +226,8 @@ def learning_rates(experiment: Experiment, tried: Sequence[JsonObject]) -> Title
     made, tasks = (max(row[name] for row in tried) for name in ("updates", "tasks"))
     caption = (
         f"Before anything that is compared: mean over {spoken(experiment.deep)} calls on {tasks} dev tasks of each, after "
-        f"{made} updates at each rate, on a seed of their own. Of equal means the one that is better over all tasks is chosen."
+        f"{made} updates at each rate, on a seed of their own. Another rate than the usual one is chosen where it is better by "
+        "more than a standard error of the difference."
     )
     return Titled("Learning rates", caption, Numbers(["arm", *(f"{rate:g}" for rate in rates), "chosen"], lines))
 
