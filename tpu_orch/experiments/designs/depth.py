@@ -7,7 +7,7 @@ demonstrations and on the references of the very tasks that the others learn fro
 arm's own rollouts.
 
 Time: 30 to 35 minutes a seed on two cores with `--jobs 2` (measured; a start takes 100 seconds on one of them, an arm with its
-tests 60 to 490), and an estimate of 25 more with `--tune`, which the runs that are kept went without. Nothing is known of GPUs.
+tests 60 to 490), and once 32 for the tries of `--tune` (measured). Nothing is known of GPUs.
 
 Decision rule, fixed before any run of this start: the figure is the share of test tasks of four to six calls that are answered
 rightly (600 of each), of the policy after its last update. One arm is better than another if the 95 % t-interval of the paired
